@@ -1,0 +1,70 @@
+"""Li's study on FER2013: DAE, plain VGG, hybrid A (frozen DAE) and hybrid B (joint).
+
+Command:  python -m fer_jax.main --config=configs/vgg_dae.py            (the study, full size)
+          python -m fer_jax.main --config=configs/vgg_dae.py:small      (for two CPU cores)
+Time:     `:small` about an hour and a half on two CPU cores; full size not yet timed on a GPU.
+Expected: A keeps its clean accuracy on distorted faces, the plain VGG falls; README.md has both.
+
+A variant is one of these, or several joined by commas, as in `:finetune,small`:
+  study       dae, vgg, A and B in order (default)
+  A           the pretrained DAE, frozen, in front of the VGG
+  B           both trained together from scratch by the classifier's loss
+  finetune    the pretrained DAE in front, both trained, the DAE at a tenth of the rate; half of
+              each batch distorted
+  multitask   both from scratch, classification plus reconstruction loss; half of each batch
+              distorted
+  small       a quarter of the VGG's width, batch 64, few epochs
+  as_printed  Li's table 1 to the letter; expected to collapse at its learning rate of .05
+A single run that needs a DAE trains it first, in WORKDIR/upstream/dae, unless
+--config.init_dir=DIR names a folder that has it as DIR/dae.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common, dae, vgg
+from fer_jax.configuring import pick_variant
+
+FROZEN_DAE = (("^dae/", "frozen"), (".*", "train"))
+SLOW_DAE = (("^dae/", "dae"), (".*", "train"))
+
+# What makes each hybrid: how the DAE starts, whether it trains, and on what.
+HYBRIDS = {
+    "A": {"model": {"freeze_dae": True}, "optim": {"rules": FROZEN_DAE}},
+    "B": {},
+    "finetune": {"train_distortion": 0.5, "optim": {"rules": SLOW_DAE}},
+    "multitask": {"train_distortion": 0.5, "reconstruction_weight": 1.0},
+}
+PRETRAINED = ("A", "finetune")
+SCALES = {"repaired": "repaired", "small": "small", "as_printed": "as_printed"}
+STUDY = ("dae", "vgg", "A", "B")
+
+
+def get_config(variant: str | None = None) -> ConfigDict:
+    """Return the study, or the run, at the scale that the variant names."""
+    parts = (variant or "study").split(",")
+    known = {"study": "study", **{name: name for name in HYBRIDS}, **SCALES}
+    chosen = [pick_variant(part, known, default="study") for part in parts]
+    scale = next((part for part in chosen if part in SCALES), "repaired")
+    run = next((part for part in chosen if part not in SCALES), "study")
+    if run != "study":
+        return hybrid(run, scale, dae_from=f"configs/dae.py:{scale}")
+    runs = {name: _member(name, scale) for name in STUDY}
+    return ConfigDict({"runs": ConfigDict(runs, sort_keys=False)}, sort_keys=False)
+
+
+def hybrid(name: str, scale: str, *, dae_from: str) -> ConfigDict:
+    """Return the run of a hybrid: the VGG's, with a DAE in front."""
+    config = vgg.get_config(scale)
+    config.model.name, config.model.variant = "hybrid", name
+    config.update(HYBRIDS[name])
+    config.optim.learning_rates = {"dae": config.optim.learning_rate / 10}
+    if name in PRETRAINED:
+        config.init = ConfigDict({"dae": dae_from})
+    return config
+
+
+def _member(name: str, scale: str) -> ConfigDict:
+    if name in ("dae", "vgg"):
+        return {"dae": dae, "vgg": vgg}[name].get_config(scale)
+    # The study's own DAE, whatever its fields are set to on the command line.
+    return hybrid(name, scale, dae_from="runs.dae")

@@ -1,0 +1,157 @@
+"""Evaluate a model over a whole split; as a command, add an evaluation to a run's results."""
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from fer_jax import metrics
+from fer_jax.data import Split
+from fer_jax.errors import UsageError, run_command, suggest
+from fer_jax.metrics import Confusion
+from fer_jax.ops.distortion import DISTORTIONS
+from fer_jax.sharding import split_batch
+from fer_jax.steps import VIEWS, Batch, eval_step, to_unit
+
+
+class Padded(NamedTuple):
+    """A split on the devices in whole batches `[steps, b, ...]`; `mask` is false on padding."""
+
+    batch: Batch
+    keys: jax.Array
+    mask: jax.Array
+
+
+def evaluate(
+    variables: dict[str, Any],
+    padded: Padded,
+    *,
+    model: nn.Module,
+    views: str = "plain",
+    distortion: str = "clean",
+    strength: float = 0.0,
+    seed: int = 0,
+    denoises: bool = False,
+    classes: int = 7,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Confusion, np.ndarray]:
+    """Evaluate every face of a split once.
+
+    Each face is distorted by its own draw, keyed by the seed and the face's pixels: the same for
+    every model, layout and batch size. `advance` is called after each batch.
+
+    Returns the confusion over all faces, and the probabilities `[n, k]` in the split's order
+    (`[n, 0]` with `denoises`).
+    """
+    totals, probabilities = metrics.empty(classes), []
+    for i in range(padded.mask.shape[0]):
+        totals, some = _evaluate_batch(
+            variables, totals, padded, i, strength, seed,
+            model=model, views=views, distortion=distortion,
+            denoises=denoises, classes=classes,
+        )
+        probabilities.append(some)
+        advance()
+    return totals, np.concatenate(probabilities)[np.asarray(padded.mask).ravel()]
+
+
+def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
+    """Put a split on the devices in batches of `batch_size`, rounded up to share evenly."""
+    batch_size = -(-batch_size // mesh.size) * mesh.size
+    n = len(split.labels)
+    steps = -(-n // batch_size)
+
+    def batches(array):
+        padding = np.zeros((steps * batch_size - n, *array.shape[1:]), array.dtype)
+        return np.concatenate([array, padding]).reshape(steps, batch_size, *array.shape[1:])
+
+    padded = Padded(
+        Batch(batches(split.images), batches(split.labels)),
+        batches(split.keys),
+        batches(np.ones(n, bool)),
+    )
+    return jax.device_put(padded, split_batch(mesh, axis=1))
+
+
+@partial(jax.jit, static_argnames="model")
+def reconstruct(variables: dict[str, Any], images: jax.Array, *, model: nn.Module) -> jax.Array:
+    """Denoise faces `[b, h, w, c]`, u8 or 0..1, with a model that has a DAE; gives 0..1."""
+    unit = to_unit(images) if images.dtype == jnp.uint8 else images
+    return model.apply(variables, unit, train=False)[1]["recon"]
+
+
+def draw_keys(seed: jax.Array, face_keys: jax.Array) -> jax.Array:
+    """Make the test-time keys `[b]` of faces from the seed and their u32 pixel hashes `[b]`."""
+    return jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(face_keys)
+
+
+@partial(
+    jax.jit,
+    static_argnames=("model", "views", "distortion", "denoises", "classes"),
+    donate_argnames="totals",
+)
+def _evaluate_batch(variables, totals, padded, i, strength, seed, **static):
+    batch, face_keys, mask = jax.tree.map(lambda array: array[i], padded)
+    keys = draw_keys(seed, face_keys)
+    confusion, probabilities = eval_step(variables, batch, mask, keys, strength, **static)
+    return totals + confusion, probabilities
+
+
+def parse_distortion(text: str) -> tuple[str, float]:
+    """Read `NAME:STRENGTH` or `clean`.
+
+    Raises:
+      UsageError: an unknown name (the known ones are listed) or a strength that is no number.
+    """
+    name, _, strength = text.partition(":")
+    if name == "clean" and not strength:
+        return name, 0.0
+    if name not in DISTORTIONS:
+        raise UsageError(f"unknown distortion {name!r}. {suggest(name, ['clean', *DISTORTIONS])}")
+    try:
+        return name, float(strength)
+    except ValueError:
+        raise UsageError(
+            f"--distortion={text!r} has no strength; write it like {name}:0.3"
+        ) from None
+
+
+@run_command
+def main(argv: list[str] | None = None) -> None:
+    """Evaluate the run in a workdir and add what comes out to its results and report."""
+    parser = argparse.ArgumentParser(prog="python -m fer_jax.evaluate", description=__doc__)
+    parser.add_argument("--workdir", type=Path, required=True, help="of a finished run")
+    parser.add_argument("--data_dir", default=os.environ.get("FER_JAX_DATA", "data"))
+    parser.add_argument("--split", default="test", help="train, validation, test, public, private")
+    parser.add_argument("--distortion", default="clean", help="clean, or NAME:STRENGTH")
+    parser.add_argument("--views", default="plain", choices=sorted(VIEWS))
+    parser.add_argument("--probabilities", type=Path, help="write row ids, labels, probabilities")
+    arguments = parser.parse_args(argv)
+    distortion, strength = parse_distortion(arguments.distortion)
+    # Here and not above: a finished run evaluates, so it imports this module.
+    from fer_jax.finished import add_evaluation
+
+    evaluation = add_evaluation(
+        arguments.workdir,
+        data_dir=arguments.data_dir,
+        split=arguments.split,
+        views=arguments.views,
+        distortion=distortion,
+        strength=strength,
+        probabilities_path=arguments.probabilities,
+    )
+    value = evaluation["accuracy"]
+    score = "" if value is None else f", accuracy {value:.4f}"
+    print(f"{arguments.split} {arguments.distortion}: loss {evaluation['loss']:.4f}{score}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

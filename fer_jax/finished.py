@@ -1,0 +1,114 @@
+"""Open a finished run again: its weights, and evaluations added to its results."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from fer_jax import checkpoint, results, writers
+from fer_jax.configuring import to_json
+from fer_jax.errors import UserError, suggest
+from fer_jax.report import write_report
+from fer_jax.state import variables
+from fer_jax.train import Run, prepare
+
+
+class Finished(NamedTuple):
+    """A finished run: `run` has its config, data, mesh and model, `weights` what it learned."""
+
+    results: dict[str, Any]
+    run: Run
+    weights: dict[str, Any]
+
+
+def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
+    """Load the run in `workdir` with the weights that its results were made with.
+
+    Raises:
+      UserError: the workdir is not a finished run's, or its data are not there.
+    """
+    held = results.read(workdir)
+    if held is None:
+        raise UserError(
+            f"{workdir} has no results.json; train the run first: "
+            f"python -m fer_jax.main --config=... --workdir={workdir}"
+        )
+    if isinstance(held, list):
+        names = ", ".join(f"{workdir}/{item['run']}" for item in held)
+        raise UserError(f"{workdir} is a study's; choose one of its runs: {names}")
+    run = prepare(ConfigDict(held["config"]), Path(workdir), data_dir=data_dir)
+    weights = checkpoint.load_variables(
+        workdir, step=held["weights_step"], like=variables(run.state)
+    )
+    return Finished(held, run, weights)
+
+
+def add_evaluation(
+    workdir: Path,
+    *,
+    split: str,
+    distortion: str,
+    strength: float,
+    views: str,
+    data_dir: str | None = None,
+    probabilities_path: Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate a finished run once more and put the entry into its results and report.
+
+    An entry of the same split, views, distortion and strength is replaced. The probabilities, if
+    asked for, are an npz of `rows`, `labels` and `probabilities` `[n, k]` in the split's order.
+
+    Raises:
+      UserError: the run is not finished, or its data have no such split.
+    """
+    held, run, weights = load_run(workdir, data_dir=data_dir)
+    if split not in run.splits:
+        raise UserError(f"there is no split {split!r}. {suggest(split, run.splits)}")
+    data = run.splits[split]
+    wanted = {
+        "split": split, "views": views, "distortion": distortion, "strength": float(strength),
+        "draws": 1,
+    }
+    entry, probabilities = results.evaluate_once(
+        run.config, weights, data, wanted, model=run.model, mesh=run.mesh
+    )
+    if probabilities_path:
+        writers.write_npz(
+            probabilities_path, rows=data.rows, labels=data.labels, probabilities=probabilities
+        )
+    kept = [other for other in held["evaluations"] if _identity(other) != _identity(entry)]
+    writers.write_json(
+        Path(workdir) / results.RESULTS, {**held, "evaluations": [*kept, entry]}
+    )
+    write_report(workdir)
+    return entry
+
+
+def complete(
+    config: ConfigDict, workdir: Path, *, data_dir: str | None = None
+) -> dict[str, Any]:
+    """Evaluate what `config` asks of a finished run and its results do not have yet."""
+    held = results.read(workdir)
+    if held["config"] == to_json(config):
+        return held
+    held, run, weights = load_run(workdir, data_dir=data_dir)
+    done = {_identity(entry) for entry in held["evaluations"]}
+    missing = [
+        entry for entry in results.planned_evaluations(config, run.splits)
+        if _identity(entry) not in done
+    ]
+    entries = [
+        results.evaluate_once(
+            config, weights, run.splits[entry["split"]], entry, model=run.model, mesh=run.mesh
+        )[0]
+        for entry in missing
+    ]
+    if config.model.name in results.DENOISING:
+        results.write_samples(config, workdir, weights, run.splits["test"], model=run.model)
+    held |= {"config": to_json(config), "evaluations": held["evaluations"] + entries}
+    writers.write_json(Path(workdir) / results.RESULTS, held)
+    return held
+
+
+def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(entry[name] for name in ("split", "views", "distortion", "strength", "draws"))

@@ -1,0 +1,71 @@
+"""Run a config: `python -m fer_jax.main --config=configs/vgg_dae.py[:VARIANT]`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from fer_jax.configuring import load_config
+from fer_jax.errors import UsageError, UserError, run_command
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "FILE.py or FILE.py:VARIANT; change a field by --config.FIELD=VALUE"
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "where everything of the run goes (default: runs/CONFIG[-VARIANT])"
+)
+DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
+)
+
+
+@run_command
+def main(argv: list[str] | None = None) -> None:
+    """Train what is missing, evaluate, report, print the tables."""
+    reference = parse_flags(sys.argv if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    # After the flags, so that a wrong one is answered at once.
+    from fer_jax import host, report, study
+
+    host.prepare_process()
+    workdir = Path(WORKDIR.value or default_workdir(reference))
+    data_dir = DATA_DIR.value or os.environ.get("FER_JAX_DATA") or "data"
+    study.run(CONFIG.value, workdir, data_dir=data_dir)
+    report.print_tables(workdir)
+    print(f"report: {workdir / 'report.html'}")
+
+
+def parse_flags(argv: list[str]) -> str:
+    """Parse the command line; return the config reference `FILE[:VARIANT]`.
+
+    Raises:
+      UsageError: a flag, config field or value that does not fit.
+      UserError: the config's own complaint, or no such file.
+    """
+    reference = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), None)
+    if reference:
+        load_config(reference)  # complains in our words about file and variant
+    try:
+        rest = flags.FLAGS(argv)
+    except UserError:
+        raise
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{error}\nusage: {__doc__.split('`')[1]}") from None
+    if len(rest) > 1 or CONFIG.value is None:
+        extra = f"unexpected argument {rest[1]!r}" if len(rest) > 1 else "--config is missing"
+        raise UsageError(f"{extra}\nusage: {__doc__.split('`')[1]}")
+    return reference
+
+
+def default_workdir(reference: str) -> Path:
+    """Return `runs/NAME[-VARIANT]` for `configs/NAME.py[:VARIANT]`."""
+    path, _, variant = reference.partition(":")
+    return Path("runs") / (Path(path).stem + (f"-{variant}" if variant else ""))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

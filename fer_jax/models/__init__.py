@@ -1,0 +1,49 @@
+"""Networks by name: `build(config.model)` gives a linen module that returns `(logits, out)`."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from fer_jax.errors import UserError, suggest
+from fer_jax.models.dae import DAE
+from fer_jax.models.hybrid import Hybrid
+from fer_jax.models.linear import Linear
+from fer_jax.models.vgg import VGG
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def build(model: ConfigDict) -> nn.Module:
+    """Build the module that `config.model` describes.
+
+    Raises:
+      UserError: the name or dtype is not known; the known ones are listed.
+    """
+    if model.name not in BUILDERS:
+        raise UserError(f"config.model.name is {model.name!r}. {suggest(model.name, BUILDERS)}")
+    if model.dtype not in DTYPES:
+        raise UserError(f"config.model.dtype is {model.dtype!r}. {suggest(model.dtype, DTYPES)}")
+    return BUILDERS[model.name](model)
+
+
+def _vgg(model: ConfigDict) -> VGG:
+    return VGG(
+        blocks=tuple(tuple(block) for block in model.blocks),
+        dense=tuple(model.dense),
+        width=model.width,
+        dropout=model.dropout,
+        momentum=model.momentum,
+        dtype=DTYPES[model.dtype],
+    )
+
+
+def _dae(model: ConfigDict) -> DAE:
+    return DAE(filters=tuple(model.filters), dtype=DTYPES[model.dtype])
+
+
+BUILDERS = {
+    "vgg": _vgg,
+    "dae": _dae,
+    "hybrid": lambda model: Hybrid(_dae(model), _vgg(model), model.freeze_dae),
+    "linear": lambda model: Linear(),
+}

@@ -1,0 +1,1 @@
+"""Pure array functions without parameters: distortion, augmentation, pooling, resampling."""

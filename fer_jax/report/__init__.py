@@ -1,0 +1,6 @@
+"""Reports of a run or a study: one HTML file, its figures, and tables in the terminal."""
+
+from fer_jax.report.html import write_report
+from fer_jax.report.terminal import print_tables
+
+__all__ = ["print_tables", "write_report"]

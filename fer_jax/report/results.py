@@ -1,0 +1,245 @@
+"""Read what a run or a study left in its workdir, complete or not."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fer_jax.errors import UserError
+
+LABELS = {
+    "vgg": "Plain VGG",
+    "A": "Hybrid A",
+    "B": "Hybrid B",
+    "finetune": "Fine-tuned hybrid",
+    "multitask": "Multitask hybrid",
+    "linear": "Linear baseline",
+    "dae": "DAE",
+}
+
+# A model that gives this share of clean test faces one and the same emotion has collapsed.
+COLLAPSED_SHARE = 0.99
+
+
+class Run(NamedTuple):
+    """One run: its results (empty while it is unfinished), its epochs and its sample images."""
+
+    name: str
+    kind: str
+    label: str
+    result: dict[str, Any]
+    history: list[dict[str, Any]]
+    samples: dict[str, np.ndarray] | None
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.result)
+
+    @property
+    def is_classifier(self) -> bool:
+        return any(e.get("confusion") for e in self.evaluations)
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        return self.result.get("evaluations") or []
+
+    @property
+    def alarms(self) -> list[str]:
+        """All alarms of the run as text, each once."""
+        found = list(self.result.get("alarms") or [])
+        if not found:
+            found = [a for epoch in self.history for a in epoch.get("alarms") or []]
+        return list(dict.fromkeys(_alarm_text(alarm) for alarm in found))
+
+    @property
+    def collapsed(self) -> bool:
+        """Say whether the tested weights answer one emotion only (or the DAE one image)."""
+        clean = self.evaluation()
+        if clean and clean.get("confusion"):
+            counts = np.asarray(clean["confusion"], dtype=float)
+            return counts.sum() > 0 and counts.sum(0).max() / counts.sum() >= COLLAPSED_SHARE
+        rows = {epoch["epoch"]: epoch for epoch in self.history}
+        tested = rows.get(self.result.get("best_epoch")) or (self.history or [{}])[-1]
+        return any("collapse" in _alarm_text(alarm) for alarm in tested.get("alarms") or [])
+
+    def evaluation(
+        self, distortion: str = "clean", strength: float | None = None, *, split: str = "test"
+    ) -> dict[str, Any] | None:
+        """Find one evaluation with plain views (any strength if None), or None."""
+        for e in self.evaluations:
+            if (
+                e.get("split") == split
+                and e.get("views") in (None, "plain")
+                and (e.get("distortion") or "clean") == distortion
+                and (strength is None or _same(e.get("strength"), strength))
+            ):
+                return e
+        return None
+
+    def by_strength(self, distortion: str, *, split: str = "test") -> list[dict[str, Any]]:
+        """List the evaluations under one distortion by rising strength, clean first as 0."""
+        found = {}
+        for e in self.evaluations:
+            if e.get("split") == split and e.get("views") in (None, "plain"):
+                if (e.get("distortion") or "clean") == "clean":
+                    found[0.0] = e | {"strength": 0.0}
+                elif e["distortion"] == distortion and e.get("strength") is not None:
+                    found.setdefault(float(e["strength"]), e)
+        return [found[strength] for strength in sorted(found)]
+
+
+class Study(NamedTuple):
+    """A workdir's runs; `is_study` is False for the workdir of a single run."""
+
+    title: str
+    runs: list[Run]
+    is_study: bool
+
+    @property
+    def finished(self) -> list[Run]:
+        return [run for run in self.runs if run.finished]
+
+    @property
+    def classifiers(self) -> list[Run]:
+        return [run for run in self.runs if run.is_classifier]
+
+    @property
+    def dataset(self) -> str:
+        return next(
+            (str(r.result["dataset"]) for r in self.finished if r.result.get("dataset")), "?"
+        )
+
+    @property
+    def synthetic(self) -> bool:
+        return any(r.result.get("dataset") == "synthetic" for r in self.runs)
+
+    @property
+    def distortion(self) -> tuple[str, float] | None:
+        """Return the chosen distortion (name, strength) that the configs name, or None."""
+        for run in self.finished:
+            chosen = (run.result.get("config") or {}).get("distortion") or {}
+            if chosen.get("name") and chosen.get("strength") is not None:
+                return str(chosen["name"]), float(chosen["strength"])
+        return None
+
+    def run_of(self, kind: str) -> Run | None:
+        """Return the run of one kind, a finished one first, the one named like it before others."""
+        matches = [run for run in self.runs if run.kind == kind]
+        matches.sort(key=lambda run: (not run.finished, run.name != kind))
+        return matches[0] if matches else None
+
+    def distorted(self, run: Run, *, split: str = "test") -> dict[str, Any] | None:
+        """Find a run's evaluation under the chosen distortion, or None."""
+        if self.distortion is None:
+            return None
+        name, strength = self.distortion
+        return run.evaluation(name, strength, split=split)
+
+
+def read_study(workdir: Path | str) -> Study:
+    """Read a run's or a study's workdir; a study may lack runs, and runs may lack files.
+
+    Raises:
+        UserError: there is nothing to report in `workdir`.
+    """
+    workdir = Path(workdir)
+    results = _read_json(workdir / "results.json")
+    children = _run_folders(workdir)
+    is_study = isinstance(results, list) or (results is None and bool(children))
+    if is_study:
+        listed = {str(r.get("run") or f"run {i + 1}"): r for i, r in enumerate(results or [])}
+        for folder in children:
+            listed.setdefault(folder.name, _read_json(folder / "results.json") or {})
+        runs = [_read_run(name, result, workdir / name) for name, result in listed.items()]
+    elif results is not None or (workdir / "metrics.jsonl").exists():
+        name = str((results or {}).get("run") or workdir.resolve().name)
+        runs = [_read_run(name, results or {}, workdir)]
+    else:
+        raise UserError(
+            f"Nothing to report in {workdir}: expected results.json or metrics.jsonl there or in "
+            "its subfolders. Train first: python -m fer_jax.main --config=FILE --workdir=..."
+        )
+    return Study(title=workdir.resolve().name, runs=_with_distinct_labels(runs), is_study=is_study)
+
+
+def _run_folders(workdir: Path) -> list[Path]:
+    if not workdir.is_dir():
+        return []
+    return [
+        folder
+        for folder in sorted(workdir.iterdir())
+        if (folder / "results.json").exists() or (folder / "metrics.jsonl").exists()
+    ]
+
+
+def _read_run(name: str, result: dict[str, Any], folder: Path) -> Run:
+    variant, model = result.get("variant"), result.get("model")
+    if model == "hybrid" and variant in LABELS:
+        kind = variant
+    elif model:
+        kind = str(model)
+    else:
+        kind = name
+    return Run(
+        name=name,
+        kind=kind,
+        label=LABELS.get(kind, name),
+        result=result,
+        history=_read_history(folder / "metrics.jsonl"),
+        samples=_read_samples(folder / "samples.npz"),
+    )
+
+
+def _with_distinct_labels(runs: list[Run]) -> list[Run]:
+    labels = [run.label for run in runs]
+    return [
+        run._replace(label=f"{run.label} ({run.name})") if labels.count(run.label) > 1 else run
+        for run in runs
+    ]
+
+
+def _read_json(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not JSON ({error}); delete it and evaluate again.") from error
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    """Read the epochs; a line that a killed run left half-written is passed over."""
+    if not path.exists():
+        return []
+    epochs = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line, parse_constant=lambda _: None)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("epoch"), (int, float)):
+            epochs[row["epoch"]] = row
+    return [epochs[number] for number in sorted(epochs)]
+
+
+def _read_samples(path: Path) -> dict[str, np.ndarray] | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        samples = {name: arrays[name] for name in arrays.files}
+    complete = {"clean", "distorted", "recon"} <= samples.keys() and len(samples["clean"]) > 0
+    return samples if complete else None
+
+
+def _alarm_text(alarm: Any) -> str:
+    if not isinstance(alarm, dict):
+        return str(alarm)
+    rest = [str(value) for key, value in alarm.items() if key != "epoch" and value is not None]
+    epoch = f"epoch {alarm['epoch']}: " if alarm.get("epoch") is not None else ""
+    return epoch + ", ".join(rest)
+
+
+def _same(found: float | None, wanted: float) -> bool:
+    return found is not None and math.isclose(found, wanted, rel_tol=1e-6, abs_tol=1e-9)

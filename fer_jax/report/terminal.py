@@ -1,0 +1,71 @@
+"""Print the paper's tables and ours in 80 columns, with or without a terminal."""
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fer_jax.report.results import read_study
+from fer_jax.report.tables import Table, classifiers, li_tables, ours_only, reconstruction
+
+WIDTH = 80
+
+
+def print_tables(workdir: Path | str, *, console: Console | None = None) -> None:
+    """Print Li's Tables 2-4, the paper beside ours, and the networks that are ours alone.
+
+    A run that is none of Li's prints its accuracies instead.
+
+    Raises:
+      UserError: there are no results in `workdir`.
+    """
+    study = read_study(workdir)
+    console = console or Console()
+    width = min(WIDTH, console.width)
+    unicode = (console.encoding or "").lower().startswith("utf")
+    tables = [*li_tables(study), ours_only(study)]
+    if not any(tables):
+        tables = [classifiers(study), reconstruction(study)]
+    if study.synthetic:
+        note = "SYNTHETIC faces: ours cannot be compared with the paper's numbers."
+        console.print(Text(note, style="bold yellow"), width=width, soft_wrap=False)
+    for table in filter(None, tables):
+        console.print()
+        console.print(_rich_table(table, unicode=unicode, width=width), width=width)
+
+
+def _rich_table(table: Table, *, unicode: bool, width: int) -> RichTable:
+    def text(value: str) -> Text:
+        return Text(value if unicode else _ascii(value))
+
+    columns = list(zip(table.columns, *table.rows, strict=True))
+    heads = [name.replace(", ", ",\n").replace(" (", "\n(") for name in table.columns]
+    needed = [
+        max(map(len, (*head.split("\n"), *cells)))
+        for head, (_, *cells) in zip(heads, columns, strict=True)
+    ]
+    fits = sum(needed) + len(needed) <= width
+    rich = RichTable(
+        title=text(table.title),
+        title_justify="left",
+        title_style="bold",
+        caption=text(" ".join(table.notes)) if table.notes else None,
+        caption_justify="left",
+        caption_style="dim",
+        box=box.SIMPLE_HEAD if unicode else box.ASCII2,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for i, head in enumerate(heads):
+        side = "right" if i else "left"
+        rich.add_column(text(head), justify=side, vertical="bottom", no_wrap=fits, overflow="fold")
+    for row in table.rows:
+        rich.add_row(*(text(cell) for cell in row))
+    return rich
+
+
+def _ascii(value: str) -> str:
+    plain = value.translate(str.maketrans({"—": "-", "–": "-", "−": "-", "σ": "sigma"}))
+    return plain.encode("ascii", "replace").decode("ascii")

@@ -1,0 +1,185 @@
+"""What a run leaves behind: config.json, results.json, samples.npz, and who may write them."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from fer_jax import metrics, provenance, writers
+from fer_jax.alarms import condense
+from fer_jax.checkpoint import Saved
+from fer_jax.configuring import config_hash, differences, to_json
+from fer_jax.data import Split, load_splits, split_notes
+from fer_jax.errors import UserError
+from fer_jax.evaluate import draw_keys, evaluate, pad_split, reconstruct
+from fer_jax.ops.distortion import distort_each
+from fer_jax.optim import FROZEN, label_parameters
+from fer_jax.state import variables
+from fer_jax.steps import to_unit
+
+SCHEMA = 1
+RESULTS, CONFIG, SAMPLES = "results.json", "config.json", "samples.npz"
+DENOISING = ("dae", "hybrid")  # networks whose output dict has `recon`
+
+
+def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
+    """Take a workdir for a config; return its results if that training is finished there.
+
+    Raises:
+      UserError: the workdir holds a run of another config; the differing fields are listed.
+    """
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    described = {"config": to_json(config), "config_hash": config_hash(config)}
+    path = workdir / CONFIG
+    if path.exists():
+        held = json.loads(path.read_text())
+        if held["config_hash"] != described["config_hash"]:
+            changed = differences(held["config"], described["config"])
+            raise UserError(
+                f"{workdir} holds a run of another config:\n  " + "\n  ".join(changed[:10])
+                + "\nchoose another --workdir, or remove that folder"
+            )
+    writers.write_json(path, described)
+    return read(workdir)
+
+
+def read(workdir: Path) -> dict[str, Any] | None:
+    """Read a finished run's results; None if it is not finished."""
+    path = Path(workdir) / RESULTS
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def load_data(config: ConfigDict, data_dir: str | None) -> dict[str, Split]:
+    """Load the splits that `config.data` describes."""
+    sizes = tuple(size or None for size in config.data.sizes)
+    return load_splits(
+        config.data.dataset, protocol=config.data.protocol, data_dir=data_dir, seed=config.seed,
+        sizes=sizes if any(sizes) else None,
+    )
+
+
+def write(
+    config: ConfigDict,
+    workdir: Path,
+    splits: dict[str, Split],
+    saved: Saved,
+    *,
+    model: Any,
+    mesh: Mesh,
+    data_dir: str | None,
+    upstream: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Evaluate a trained state as its config says and write everything that describes the run."""
+    rows = writers.read_metrics(workdir)
+    loop, weights = saved.loop, variables(saved.state)
+    best = bool(config.restore_best)
+    described = {
+        "schema": SCHEMA,
+        "run": Path(workdir).name,
+        "model": config.model.name,
+        "variant": config.model.variant or None,
+        "dataset": config.data.dataset,
+        "protocol": config.data.protocol,
+        "split_notes": split_notes(
+            config.data.dataset, protocol=config.data.protocol, data_dir=data_dir
+        ),
+        "split_sizes": {name: len(split.labels) for name, split in splits.items()},
+        "config": to_json(config),
+        "config_hash": config_hash(config),
+        "upstream": upstream or {},
+        "seed": config.seed,
+        **provenance.describe(),
+        "parameters": count_parameters(saved.state, rules=config.optim.rules),
+        "epochs": loop["epoch"],
+        "best_epoch": loop["best_epoch"],
+        "best_step": loop["best_step"],
+        "weights": "best" if best else "last",
+        "weights_step": int(saved.state.step) if not best else loop["best_step"],
+        "alarms": condense(rows),
+        "evaluations": [
+            evaluate_once(config, weights, splits[entry["split"]], entry, model=model, mesh=mesh)[0]
+            for entry in planned_evaluations(config, splits)
+        ],
+        "cost": {
+            "train_seconds": sum(row["seconds"] for row in rows),
+            "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
+            "date": _today(),
+        },
+    }
+    if config.model.name in DENOISING:
+        write_samples(config, workdir, weights, splits["test"], model=model)
+    writers.write_json(Path(workdir) / RESULTS, described)
+    return described
+
+
+def planned_evaluations(config: ConfigDict, splits: dict[str, Split]) -> list[dict[str, Any]]:
+    """List how a run is evaluated: each split clean, then distorted with rising strength."""
+    strengths = sorted({*config.evaluation.strengths, config.distortion.strength})
+    distortions = [("clean", 0.0), *((config.distortion.name, float(s)) for s in strengths)]
+    return [
+        {"split": split, "views": config.evaluation.views, "distortion": name,
+         "strength": strength, "draws": 1}
+        for split in config.evaluation.splits
+        if split in splits
+        for name, strength in distortions
+    ]
+
+
+def evaluate_once(
+    config: ConfigDict,
+    weights: dict[str, Any],
+    split: Split,
+    entry: dict[str, Any],
+    *,
+    model: Any,
+    mesh: Mesh,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Evaluate a split as `entry` says; give the entry with its metrics, and the probabilities."""
+    confusion, probabilities = evaluate(
+        weights, pad_split(split, mesh, batch_size=config.evaluation.batch_size), model=model,
+        views=entry["views"], distortion=entry["distortion"], strength=entry["strength"],
+        seed=config.seed, denoises=config.task == "denoise", classes=config.model.classes,
+    )
+    return {**entry, **metrics.summarise(confusion)}, probabilities
+
+
+def count_parameters(state: Any, *, rules: Any) -> dict[str, int]:
+    """Count trainable and frozen parameters and running statistics (`non_trainable`)."""
+    labels = jax.tree.leaves(label_parameters(state.params, rules=tuple(map(tuple, rules))))
+    sizes = [int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params)]
+    frozen = sum(size for size, label in zip(sizes, labels, strict=True) if label == FROZEN)
+    statistics = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.batch_stats))
+    return {"trainable": sum(sizes) - frozen, "frozen": frozen, "non_trainable": statistics}
+
+
+def write_samples(
+    config: ConfigDict, workdir: Path, weights: dict[str, Any], split: Split, *, model: Any
+) -> None:
+    """Write one face of each class: clean, distorted as in testing, and reconstructed, as u8."""
+    classes = range(config.model.classes)
+    firsts = [np.flatnonzero(split.labels == label)[:1] for label in classes]
+    index = np.concatenate(firsts)
+    clean = to_unit(split.images[index])
+    name, strength = config.distortion.name, config.distortion.strength
+    distorted = distort_each(
+        draw_keys(config.seed, split.keys[index]), clean, strength, name=name
+    )
+    recon = reconstruct(weights, distorted, model=model)
+    pictures = {"clean": clean, "distorted": distorted, "recon": recon}
+    writers.write_npz(
+        Path(workdir) / SAMPLES,
+        **{key: np.asarray(np.round(value * 255), np.uint8) for key, value in pictures.items()},
+        labels=split.labels[index],
+        name=np.str_(name),
+        strength=np.float32(strength),
+    )
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()

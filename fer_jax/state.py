@@ -1,0 +1,66 @@
+"""What a training step reads and returns, and how a fresh one is made."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class TrainState(NamedTuple):
+    """Everything that a step changes, and the key that it folds with the step."""
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+    key: jax.Array
+
+
+def init_state(
+    key: jax.Array,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    image_shape: tuple[int, int, int],
+    start: dict[str, Any] | None = None,
+) -> TrainState:
+    """Initialise parameters, running statistics and optimizer; pure, so it can be jitted.
+
+    Args:
+      key: the run's key; initialisation and training draw from different folds of it.
+      image_shape: `(h, w, c)` of one face.
+      start: parameters that replace the subtree of their name, such as `{"dae": params}`.
+
+    Raises:
+      ValueError: a subtree of `start` has another shape than the model's.
+    """
+    init_key, train_key = jax.random.split(key)
+    # A batch of two: BatchNorm's variance of one example is zero.
+    variables = model.init(init_key, jnp.zeros((2, *image_shape)), train=False)
+    params = _graft(variables["params"], start or {})
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=tx.init(params),
+        key=train_key,
+    )
+
+
+def variables(state: TrainState) -> dict[str, Any]:
+    """Return what `model.apply` takes."""
+    return {"params": state.params, "batch_stats": state.batch_stats}
+
+
+def _graft(params: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
+    for name, subtree in start.items():
+        expected = jax.tree.map(jnp.shape, params.get(name))
+        given = jax.tree.map(jnp.shape, subtree)
+        if expected != given:
+            raise ValueError(
+                f"config.init[{name!r}] brings parameters of shapes {given}, "
+                f"the model's are {expected}; use the same model fields in both configs"
+            )
+    return {**params, **start}

@@ -1,0 +1,173 @@
+"""One step of training or evaluation: pure, unjitted functions of their arguments."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from fer_jax import losses, metrics
+from fer_jax.metrics import Confusion
+from fer_jax.ops.augmentation import augment
+from fer_jax.ops.distortion import distort, distort_each
+from fer_jax.state import TrainState
+
+
+class Batch(NamedTuple):
+    """Faces as they are stored: images u8 `[b, h, w, c]` and labels i32 `[b]`."""
+
+    images: jax.Array
+    labels: jax.Array
+
+
+class Inputs(NamedTuple):
+    """What a training step does to the faces before the network sees them.
+
+    Attributes:
+      augmentation: keyword options of `ops.augmentation.augment`, as sorted pairs.
+      distortion: name of the training distortion, or "clean".
+      strength: its strength; a pair draws one uniformly for each face.
+      share: share of each batch that is distorted, 0..1: its first faces.
+    """
+
+    augmentation: tuple[tuple[str, Any], ...] = ()
+    distortion: str = "clean"
+    strength: float | tuple[float, float] = 0.0
+    share: float = 0.0
+
+
+def classify_step(
+    state: TrainState,
+    batch: Batch,
+    lr_scale: jax.Array,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    inputs: Inputs,
+    reconstruction_weight: float = 0.0,
+) -> tuple[TrainState, Confusion]:
+    """Take one step on the cross-entropy, plus `reconstruction_weight` times the pixels' one.
+
+    `lr_scale` multiplies the updates (reduce-on-plateau). Returns the new state and the confusion
+    of the batch as the network saw it, augmented and with dropout.
+    """
+    input_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    seen, clean = draw_inputs(input_key, batch.images, inputs=inputs)
+
+    def objective(params):
+        (logits, out), mutated = model.apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            seen,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": dropout_key},
+        )
+        loss = losses.cross_entropy(logits, batch.labels).mean()
+        if reconstruction_weight:
+            pixels = losses.pixel_cross_entropy(out["recon_logits"], clean).mean()
+            loss = loss + reconstruction_weight * pixels
+        return loss, (logits, mutated.get("batch_stats", {}))
+
+    grads, (logits, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
+    mask = jnp.ones(batch.labels.shape, bool)
+    confusion = metrics.of_logits(logits, batch.labels, mask)
+    return _apply(state, grads, batch_stats, lr_scale, tx=tx), confusion
+
+
+def denoise_step(
+    state: TrainState,
+    batch: Batch,
+    lr_scale: jax.Array,
+    *,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    inputs: Inputs,
+    classes: int = 7,
+) -> tuple[TrainState, Confusion]:
+    """Take one step on the pixels' cross-entropy between reconstruction and clean face."""
+    input_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    seen, clean = draw_inputs(input_key, batch.images, inputs=inputs)
+
+    def objective(params):
+        recon_logits, _ = model.apply(
+            {"params": params}, seen, train=True, rngs={"dropout": dropout_key}
+        )
+        each = losses.pixel_cross_entropy(recon_logits, clean)
+        return each.mean(), each
+
+    grads, each = jax.grad(objective, has_aux=True)(state.params)
+    confusion = metrics.of_losses(each, jnp.ones(each.shape, bool), classes=classes)
+    return _apply(state, grads, state.batch_stats, lr_scale, tx=tx), confusion
+
+
+def eval_step(
+    variables: dict[str, Any],
+    batch: Batch,
+    mask: jax.Array,
+    keys: jax.Array,
+    strength: jax.Array,
+    *,
+    model: nn.Module,
+    distortion: str,
+    views: str = "plain",
+    denoises: bool = False,
+    classes: int = 7,
+) -> tuple[Confusion, jax.Array]:
+    """Evaluate one batch, each face distorted by its own key `[b]`.
+
+    `mask` `[b]` is false on padding. Returns the confusion and the probabilities `[b, k]`, the mean
+    over the views ("plain", or "flip": the face and its mirror image). With `denoises` the model
+    reconstructs: the loss is the pixels' cross-entropy and the probabilities are empty `[b, 0]`.
+    """
+    clean = to_unit(batch.images)
+    seen = distort_each(keys, clean, strength, name=distortion)
+    if denoises:
+        recon_logits, _ = model.apply(variables, seen, train=False)
+        each = losses.pixel_cross_entropy(recon_logits, clean)
+        return metrics.of_losses(each, mask, classes=classes), jnp.zeros((mask.shape[0], 0))
+    views_of = VIEWS[views](seen)
+    each_view = [jax.nn.log_softmax(model.apply(variables, v, train=False)[0]) for v in views_of]
+    # The logarithm of the mean of the views' probabilities serves as logits: they sum to one.
+    logits = jax.nn.logsumexp(jnp.stack(each_view), axis=0) - jnp.log(len(each_view))
+    return metrics.of_logits(logits, batch.labels, mask), jnp.exp(logits)
+
+
+VIEWS = {
+    "plain": lambda images: (images,),
+    "flip": lambda images: (images, images[:, :, ::-1]),
+}
+
+
+def draw_inputs(
+    key: jax.Array, images: jax.Array, *, inputs: Inputs
+) -> tuple[jax.Array, jax.Array]:
+    """Augment and distort faces u8 `[b, h, w, c]`; return what is seen and its clean target."""
+    augment_key, distort_key, strength_key = jax.random.split(key, 3)
+    clean = augment(augment_key, to_unit(images), **dict(inputs.augmentation))
+    count = round(inputs.share * images.shape[0])
+    if inputs.distortion == "clean" or not count:
+        return clean, clean
+    strength = inputs.strength
+    if isinstance(strength, tuple):
+        low, high = strength
+        strength = jax.random.uniform(strength_key, (images.shape[0],), minval=low, maxval=high)
+    seen = distort(distort_key, clean, strength, name=inputs.distortion)
+    distorted = (jnp.arange(images.shape[0]) < count)[:, None, None, None]
+    return jnp.where(distorted, seen, clean), clean
+
+
+def to_unit(images: jax.Array) -> jax.Array:
+    """Scale u8 images 0..255 to float32 0..1."""
+    return images.astype(jnp.float32) / 255
+
+
+def _apply(state, grads, batch_stats, lr_scale, *, tx) -> TrainState:
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    updates = jax.tree.map(lambda update: update * lr_scale, updates)
+    return state._replace(
+        step=state.step + 1,
+        params=optax.apply_updates(state.params, updates),
+        batch_stats=batch_stats,
+        opt_state=opt_state,
+    )

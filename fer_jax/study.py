@@ -1,0 +1,132 @@
+"""Runs that stand on other runs, and studies, which are several runs in order."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from fer_jax import results, writers
+from fer_jax.alarms import LEAST_SPREAD, recon_spread
+from fer_jax.configuring import config_hash, is_study, load_config
+from fer_jax.errors import UserError, suggest
+from fer_jax.evaluate import pad_split
+from fer_jax.finished import complete, load_run
+from fer_jax.report import write_report
+from fer_jax.train import train_and_evaluate
+
+SIBLING = "runs."
+
+
+def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> None:
+    """Train what is missing of a run or a study, evaluate it, and write results and report.
+
+    A study's runs live in `workdir/NAME`; its results.json is the list of theirs. A killed study
+    goes on where it was.
+
+    Raises:
+      UserError: whatever stops one of the runs.
+    """
+    if not is_study(config):
+        run_one(config, workdir, siblings={}, data_dir=data_dir)
+        write_report(workdir)
+        return
+    siblings = {name: (config.runs[name], workdir / name) for name in config.runs}
+    collected = []
+    for name, (run_config, run_workdir) in siblings.items():
+        collected.append(
+            run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
+        )
+        write_report(run_workdir)
+    writers.write_json(workdir / results.RESULTS, collected)
+    write_report(workdir)
+
+
+def run_one(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+    data_dir: str | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate one run, after the runs whose parameters it starts from.
+
+    `siblings` are the runs of the same study: name to config and workdir.
+    """
+    finished = results.claim(workdir, config)
+    if finished is not None:
+        logging.info("%s is finished", workdir)
+        return complete(config, workdir, data_dir=data_dir)
+    start, upstream = {}, {}
+    for name in config.init:
+        folder = find_upstream(
+            config.init[name], name, config, workdir, siblings=siblings, data_dir=data_dir
+        )
+        start[name], upstream[name] = load_start(folder, data_dir=data_dir)
+    return train_and_evaluate(
+        config, workdir, data_dir=data_dir, start=start, upstream=upstream
+    )
+
+
+def find_upstream(
+    reference: str,
+    name: str,
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+    data_dir: str | None = None,
+) -> Path:
+    """Return the workdir of the finished upstream run `reference`, training it if need be.
+
+    `runs.NAME` is the study's run NAME. A config file is looked for among the study's runs (the
+    same config hash), then in `config.init_dir/NAME`, and else trained in `workdir/upstream/NAME`.
+
+    Raises:
+      UserError: there is no such run in the study, or init_dir holds another config's run.
+    """
+    if reference.startswith(SIBLING):
+        sibling = reference.removeprefix(SIBLING)
+        if sibling not in siblings:
+            raise UserError(
+                f"config.init.{name} is {reference!r}, and the study has no run {sibling!r}. "
+                f"{suggest(sibling, siblings)}"
+            )
+        upstream, folder = siblings[sibling]
+    else:
+        upstream, folder = load_config(reference), workdir / "upstream" / name
+        wanted = config_hash(upstream)
+        same = [path for other, path in siblings.values() if config_hash(other) == wanted]
+        if same:
+            folder = same[0]
+        elif config.init_dir:
+            folder = Path(config.init_dir) / name
+            if results.read(folder) is None:
+                raise UserError(
+                    f"config.init_dir has no finished run at {folder}; "
+                    f"train {reference} there first, or leave init_dir empty"
+                )
+            results.claim(folder, upstream)
+            return folder
+    run_one(upstream, folder, siblings=siblings, data_dir=data_dir)
+    return folder
+
+
+def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict[str, Any]]:
+    """Load an upstream run's parameters, and what the results of this one say of it.
+
+    Raises:
+      UserError: it is a DAE that reconstructs every face alike, so nothing can stand on it.
+    """
+    finished = load_run(workdir, data_dir=data_dir)
+    held, upstream = finished.results, finished.run
+    if upstream.config.task == "denoise":
+        padded = pad_split(upstream.splits["validation"], upstream.mesh, batch_size=64)
+        spread = recon_spread(finished.weights, padded, model=upstream.model)
+        if not spread >= LEAST_SPREAD:
+            raise UserError(
+                f"the DAE in {workdir} draws the same picture for every face (spread {spread:.1e}, "
+                f"expected at least {LEAST_SPREAD:g}); train it with a lower learning rate"
+            )
+    described = {name: held[name] for name in ("run", "config_hash", "best_epoch", "commit")}
+    return finished.weights["params"], described

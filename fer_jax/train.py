@@ -1,0 +1,265 @@
+"""Train one run and evaluate it: epochs, plateau, early stopping, checkpoints, progress; no maths."""
+
+import logging
+import signal
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from fer_jax import checkpoint, metrics, models, results, writers
+from fer_jax.alarms import Watch, find_alarms
+from fer_jax.checkpoint import Saved
+from fer_jax.data import Split
+from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
+from fer_jax.errors import UserError
+from fer_jax.evaluate import evaluate, pad_split
+from fer_jax.optim import make_plateau, make_tx
+from fer_jax.sharding import check_batch, make_mesh, replicated
+from fer_jax.state import TrainState, init_state, variables
+from fer_jax.steps import Inputs, classify_step, denoise_step
+
+
+class Stopped(UserError):
+    """A signal asked the run to stop; its state is saved."""
+
+    def __init__(self, message: str, signal_number: int):
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+class Run(NamedTuple):
+    """What a run consists of, ready to train."""
+
+    config: ConfigDict
+    workdir: Path
+    mesh: Mesh
+    splits: dict[str, Split]
+    model: Any
+    tx: Any
+    state: TrainState
+    steps_per_epoch: int
+
+
+def train_and_evaluate(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    data_dir: str | None = None,
+    start: dict[str, Any] | None = None,
+    upstream: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train the run that `config` describes, or go on with it, and write its results.
+
+    Args:
+      workdir: gets the checkpoints, metrics.jsonl and results.json; a finished run is not redone.
+      data_dir: folder of the prepared datasets.
+      start: parameters from other runs, by the name of the subtree they fill.
+      upstream: what the results say of those runs.
+
+    Returns the results, as in results.json.
+
+    Raises:
+      UserError: a config that cannot be run, data that are not there, a workdir of another config.
+      Stopped: SIGTERM or Ctrl-C; the state is saved and the same call goes on from it.
+    """
+    finished = results.claim(workdir, config)
+    if finished is not None:
+        return finished
+    run = prepare(config, workdir, data_dir=data_dir, start=start)
+    with checkpoint.open_checkpoints(workdir) as checkpointer:
+        saved = fit(run, checkpointer)
+        if config.restore_best and saved.loop["best_step"] != int(saved.state.step):
+            saved_best = checkpoint.restore(
+                checkpointer, saved, step=saved.loop["best_step"]
+            )
+            saved = saved._replace(state=saved_best.state)
+    return results.write(
+        config, workdir, run.splits, saved,
+        model=run.model, mesh=run.mesh, data_dir=data_dir, upstream=upstream,
+    )
+
+
+def prepare(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    data_dir: str | None = None,
+    start: dict[str, Any] | None = None,
+) -> Run:
+    """Load the data and make model, optimizer and initial state of a run."""
+    mesh = make_mesh(config.mesh.data)
+    check_batch(config.batch_size, mesh)
+    splits = results.load_data(config, data_dir)
+    n = len(splits["train"].labels)
+    steps_per_epoch = n // config.batch_size
+    if not steps_per_epoch:
+        raise UserError(
+            f"config.batch_size is {config.batch_size}, more than the {n} training faces; lower it"
+        )
+    model = models.build(config.model)
+    tx = make_tx(config.optim, steps_per_epoch=steps_per_epoch, epochs=config.epochs)
+    initialise = partial(
+        init_state, model=model, tx=tx, image_shape=splits["train"].images.shape[1:]
+    )
+    # Made inside jit: a replicated device_put that is donated later would delete its source.
+    make_state = jax.jit(initialise, out_shardings=replicated(mesh))
+    state = make_state(jax.random.key(config.seed), start=start or {})
+    return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
+
+
+def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
+    """Return the step of the config's task, with its static options filled in."""
+    strength = tuple(config.train_strength) or float(config.distortion.strength)
+    inputs = Inputs(
+        augmentation=tuple(sorted(
+            (name, tuple(value) if isinstance(value, (tuple, list)) else value)
+            for name, value in config.augmentation.to_dict().items()
+        )),
+        distortion=config.distortion.name if config.train_distortion else "clean",
+        strength=strength,
+        share=float(config.train_distortion),
+    )
+    if config.task == "denoise":
+        return partial(denoise_step, model=model, tx=tx, inputs=inputs)
+    return partial(
+        classify_step, model=model, tx=tx, inputs=inputs,
+        reconstruction_weight=float(config.reconstruction_weight),
+    )
+
+
+def fit(run: Run, checkpointer: Any) -> Saved:
+    """Train from the newest checkpoint, or the start, to the last epoch or an early stop."""
+    config, title = run.config, run.workdir.name
+    plateau = make_plateau(config.optim.plateau)
+    fresh = Saved(
+        run.state,
+        plateau=jax.device_put(plateau.init({}), replicated(run.mesh)),
+        totals=jax.device_put(metrics.empty(config.model.classes), replicated(run.mesh)),
+        loop={"epoch": 0, "best": None, "best_epoch": 0, "best_step": 0, "stale": 0, "stop": False},
+    )
+    saved = checkpoint.restore(checkpointer, fresh) or fresh
+    if int(saved.state.step):
+        logging.info("%s goes on from step %d", title, int(saved.state.step))
+    dispatch = make_dispatch(
+        make_step(config, run.model, run.tx), run.mesh, steps=config.steps_per_dispatch
+    )
+    faces = put_faces(run.splits["train"], run.mesh)
+    watch = Watch(run, pad_split(
+        run.splits["validation"], run.mesh, batch_size=config.evaluation.batch_size
+    ))
+    log = writers.MetricsLog(run.workdir, keep_epochs=saved.loop["epoch"])
+    total = config.epochs * run.steps_per_epoch
+    with (
+        _catch_signals() as requested,
+        writers.show_progress(title, total=total, done=int(saved.state.step)) as display,
+    ):
+        while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:
+            began, first = time.monotonic(), int(saved.state.step)
+            saved = _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display)
+            images = (int(saved.state.step) - first) * config.batch_size
+            seconds = time.monotonic() - began
+            row, saved = _close_epoch(run, saved, watch, plateau)
+            row |= {"images_per_second": images / seconds, "seconds": time.monotonic() - began}
+            log.append(row)
+            display.line(writers.epoch_line(title, row, epochs=config.epochs))
+            for alarm in row["alarms"]:
+                logging.warning("%s, epoch %d: %s", title, row["epoch"], alarm)
+            checkpoint.save(checkpointer, saved, monitored=row["validation_loss"])
+    return saved
+
+
+def _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display) -> Saved:
+    """Run the rest of the current epoch; a signal saves and stops it between two dispatches."""
+    config = run.config
+    indices = epoch_indices(
+        saved.state.key, saved.loop["epoch"],
+        n=len(run.splits["train"].labels), batch_size=config.batch_size,
+    )
+    position = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
+    state, totals = saved.state, saved.totals
+    shown = last_save = time.monotonic()
+    done = 0
+    while position < run.steps_per_epoch:
+        count = min(dispatch.steps, run.steps_per_epoch - position)
+        state, totals = dispatch.train(
+            state, totals, faces, indices[position : position + count], saved.plateau.scale
+        )
+        # Waiting keeps the queue short, so that a signal is heard within one dispatch.
+        jax.block_until_ready(totals)
+        position += count
+        done += count
+        now = time.monotonic()
+        saved = saved._replace(state=state, totals=totals)
+        if now - shown > 0.25 or position == run.steps_per_epoch:
+            speed = done * config.batch_size / (now - shown)
+            text = writers.progress_text(saved.loop["epoch"] + 1, config.epochs, totals, speed)
+            display.advance(done, text)
+            shown, done = now, 0
+        slow = now - last_save > 60 * config.checkpoint_minutes
+        if (requested or slow) and position < run.steps_per_epoch:
+            checkpoint.save(checkpointer, saved, monitored=None)
+            last_save = now
+        if requested and position < run.steps_per_epoch:
+            checkpointer.wait()
+            name = signal.Signals(requested[0]).name
+            raise Stopped(
+                f"{name}: saved at step {int(state.step)}; the same command goes on from there",
+                requested[0],
+            )
+    return saved
+
+
+def _close_epoch(run, saved, watch, plateau) -> tuple[dict[str, Any], Saved]:
+    """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
+    config, loop = run.config, dict(saved.loop)
+    epoch = loop["epoch"] + 1
+    trained = metrics.summarise(saved.totals)
+    validation, facts = watch.validate(variables(saved.state))
+    alarms = find_alarms(trained, validation, facts)
+    monitored = validation["loss"]
+    value = float("inf") if monitored is None else monitored
+    best = float("inf") if loop["best"] is None else loop["best"]
+    improved = value < best - config.early_stopping.min_delta or not loop["best_epoch"]
+    if improved:
+        loop |= {"best": monitored, "best_epoch": epoch, "best_step": int(saved.state.step)}
+    loop["stale"] = 0 if improved else loop["stale"] + 1
+    loop["epoch"] = epoch
+    # Nothing comes back from NaN parameters, so going on would only burn time.
+    loop["stop"] = loop["stale"] >= config.early_stopping.patience or trained["loss"] is None
+    row = {
+        "epoch": epoch,
+        "train_loss": trained["loss"],
+        "train_accuracy": trained["accuracy"],
+        "validation_loss": monitored,
+        "validation_accuracy": validation["accuracy"],
+        "learning_rate_scale": float(saved.plateau.scale),
+        "alarms": alarms,
+    }
+    _, plateau_state = plateau.update({}, saved.plateau, value=value)
+    empty = jax.tree.map(jnp.zeros_like, saved.totals)
+    return row, saved._replace(plateau=plateau_state, totals=empty, loop=loop)
+
+
+@contextmanager
+def _catch_signals():
+    """Collect SIGTERM and the first Ctrl-C in a list; a second Ctrl-C interrupts at once."""
+    requested: list[int] = []
+
+    def ask(number, frame):
+        if requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        requested.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield requested
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

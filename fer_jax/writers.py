@@ -1,0 +1,141 @@
+"""What a run says while it trains: a progress bar or plain lines, metrics.jsonl, TensorBoard."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+METRICS = "metrics.jsonl"
+
+
+class Display(NamedTuple):
+    """How a loop shows itself: `advance(text)` after a dispatch, `line(text)` after an epoch."""
+
+    advance: Any
+    line: Any
+
+
+@contextmanager
+def show_progress(title: str, *, total: int, done: int) -> Iterator[Display]:
+    """Show a bar of `total` steps on a terminal, or a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(title, total, done)
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total, completed=done, text="compiling")
+        yield Display(
+            advance=lambda steps, text: progress.update(task, advance=steps, text=text),
+            line=lambda text: progress.console.print(text, highlight=False, markup=False),
+        )
+
+
+def _plain(title: str, total: int, done: int) -> Display:
+    last = time.monotonic()
+
+    def line(text: str) -> None:
+        nonlocal last
+        last = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
+
+    def advance(steps: int, text: str) -> None:
+        nonlocal done
+        done += steps
+        if time.monotonic() - last > 60:
+            line(f"{title}: step {done}/{total}, {text}")
+
+    return Display(advance=advance, line=line)
+
+
+class MetricsLog:
+    """Append one JSON object an epoch to the workdir's metrics.jsonl, and to TensorBoard if there.
+
+    `keep_epochs` drops what was logged after the checkpoint that a run goes on from, so that no
+    epoch stands twice.
+    """
+
+    def __init__(self, workdir: Path, *, keep_epochs: int):
+        self.path = Path(workdir) / METRICS
+        kept = [row for row in read_metrics(workdir) if row["epoch"] <= keep_epochs]
+        temporary = self.path.with_name(METRICS + ".tmp")
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        os.replace(temporary, self.path)
+        self.board = _tensorboard(workdir)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Write one epoch's row."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+        for name, value in row.items():
+            if self.board and isinstance(value, (int, float)):
+                self.board.add_scalar(name, value, row["epoch"])
+        if self.board:
+            self.board.flush()
+
+
+def read_metrics(workdir: Path) -> list[dict[str, Any]]:
+    """Read the epochs logged so far; a last line cut off by a kill is dropped."""
+    path = Path(workdir) / METRICS
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def epoch_line(title: str, row: dict[str, Any], *, epochs: int) -> str:
+    """Sum up an epoch in one line of at most 80 columns."""
+    parts = [f"{title} {row['epoch']}/{epochs}"]
+    for name in ("train", "validation"):
+        loss, accuracy = row[f"{name}_loss"], row[f"{name}_accuracy"]
+        text = f"{name} " + ("nan" if loss is None else f"{loss:.4f}")
+        parts.append(text if accuracy is None else f"{text} {accuracy:.1%}")
+    parts += [f"{row['images_per_second']:.0f} img/s", f"{row['seconds']:.0f} s"]
+    return "  ".join(parts)
+
+
+def progress_text(epoch: int, epochs: int, totals: Any, images_per_second: float) -> str:
+    """Sum up a running epoch for the bar; reading the totals waits for the device."""
+    n, right = int(totals.n), int(totals.counts.trace())
+    accuracy = f" {right / n:.1%}" if totals.counts.any() else ""
+    loss = float(totals.loss) / n
+    return f"epoch {epoch}/{epochs} {loss:.4f}{accuracy} {images_per_second:.0f} img/s"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON beside the path, then rename: no reader sees half of it."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Write a compressed npz beside the path, then rename."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(temporary, path)
+
+
+def _tensorboard(workdir: Path):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(Path(workdir) / "tensorboard"))

@@ -1,0 +1,24 @@
+"""Settings and fixtures every test shares: four CPU devices, strict ranks, the real dataset."""
+
+import os
+import pathlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def fer2013_source() -> pathlib.Path:
+    """Give the folder of the real FER2013 sheets, or skip with the reason."""
+    beside = REPOSITORY.parent / "shared" / "data" / "fer2013"
+    folder = pathlib.Path(os.environ.get("FER_JAX_FER2013", beside))
+    if not (folder / "rows.csv").is_file():
+        pytest.skip(f"the real FER2013 is not at {folder}; set FER_JAX_FER2013 to its folder")
+    return folder

@@ -1,0 +1,119 @@
+"""The tables hold the results' numbers, beside the paper's, and fit a terminal."""
+
+import json
+
+import pytest
+from rich.console import Console
+
+from fer_jax import data
+from fer_jax.errors import UserError
+from fer_jax.report import print_tables, tables
+from fer_jax.report.paper import LI_TABLES
+from fer_jax.report.results import read_study
+from tests.report.fakes import KINDS, STRENGTHS, evaluation, write_run, write_study
+
+
+def test_emotions_are_in_the_order_of_the_data():
+    assert tables.EMOTIONS == data.EMOTIONS
+
+
+PLACES = {"vgg": "Table 2", "A": "Table 3", "B": "Table 4"}
+
+
+@pytest.mark.parametrize(("kind", "place"), PLACES.items())
+def test_li_tables_set_the_paper_beside_the_results(tmp_path, kind, place):
+    write_study(tmp_path / "s", ("dae", "vgg", "A", "B"), dataset="fer2013")
+    table = next(t for t in tables.li_tables(read_study(tmp_path / "s")) if place in t.title)
+    for row, name, distortion, strength in (
+        (table.rows[0], "clean", "clean", 0.0),
+        (table.rows[1], "distorted", "random_grey", 0.3),
+    ):
+        ours = evaluation(kind, "test", distortion, strength)
+        loss, accuracy = LI_TABLES[kind][name]
+        assert row[:4] == (name, f"{loss:.4f}", f"{ours['loss']:.4f}", f"{100 * accuracy:.2f} %")
+        assert row[4].removesuffix(" collapsed") == f"{100 * ours['accuracy']:.2f} %"
+        ends = (100 * ours["accuracy_low"], 100 * ours["accuracy_high"])
+        assert row[5] == "{:.1f}–{:.1f}".format(*ends)
+
+
+def test_a_collapsed_run_is_marked_in_its_table_and_no_other(tmp_path):
+    write_study(tmp_path / "s", ("vgg", "A", "B"))
+    marked = [
+        any("collapsed" in cell for row in table.rows for cell in row)
+        for table in tables.li_tables(read_study(tmp_path / "s"))
+    ]
+    assert marked == [False, False, True]
+
+
+def test_a_run_that_is_missing_keeps_its_table_with_dashes(tmp_path):
+    write_study(tmp_path / "s", ("vgg",))
+    table = tables.li_tables(read_study(tmp_path / "s"))[1]
+    assert table.rows[0] == ("clean", "1.0838", "—", "58.74 %", "—", "—")
+    assert table.notes == ("Not run here.",)
+
+
+def test_reconstruction_has_every_strength_and_the_papers_number(tmp_path):
+    write_study(tmp_path / "s", ("dae",), dataset="fer2013")
+    table = tables.reconstruction(read_study(tmp_path / "s"))
+    # The fake's loss at strength s is 0.551 + 0.02 s; clean is s = 0.
+    expected = [f"{0.551 + 0.02 * s:.4f}" for s in (0.0, *STRENGTHS)]
+    assert [row[-1] for row in table.rows] == [*expected, "0.5528"]
+    assert [row[0] for row in table.rows if "chosen" in row[0]] == ["p = 0.3 (chosen)"]
+    assert "0.5442" in table.notes[1]
+
+
+def test_the_entropy_of_real_training_faces_is_not_named_for_synthetic_ones(tmp_path):
+    write_study(tmp_path / "s", ("dae",))
+    assert "0.5442" not in str(tables.reconstruction(read_study(tmp_path / "s")))
+
+
+def test_every_table_of_synthetic_numbers_says_so(tmp_path):
+    write_study(tmp_path / "s", tuple(KINDS))
+    study = read_study(tmp_path / "s")
+    found = [
+        *tables.li_tables(study), tables.ours_only(study), tables.classifiers(study),
+        tables.reconstruction(study), tables.recalls(study, distorted=True),
+        tables.all_evaluations(study),
+    ]
+    assert all("synthetic" in t.title or "synthetic" in " ".join(t.columns) for t in found)
+
+
+def test_the_private_half_has_a_table_only_where_the_test_is_more(tmp_path):
+    found = write_run(tmp_path / "vgg", "vgg", dataset="fer2013")
+    assert tables.private_half(read_study(tmp_path / "vgg")) is None
+    half = evaluation("vgg", "private", "clean", 0.0) | {"n": 140, "accuracy": 0.625}
+    found["evaluations"].append(half)
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    assert tables.private_half(read_study(tmp_path / "vgg")).rows[0][1] == "62.50 %"
+
+
+def test_markdown_has_a_line_a_row_and_escapes_bars():
+    table = tables.Table("T", ("a", "b"), [("x|y", "1"), ("<z>", "2")], ("Note.",))
+    assert tables.markdown(table).splitlines() == [
+        "**T**", "", "| a | b |", "|---|---:|", "| x\\|y | 1 |", "| &lt;z> | 2 |", "", "Note.",
+    ]
+
+
+@pytest.mark.parametrize("dataset", ["synthetic", "fer2013"])
+def test_printed_tables_fit_80_columns_without_a_terminal(tmp_path, capsys, dataset):
+    write_study(tmp_path / "s", tuple(KINDS), dataset=dataset)
+    print_tables(tmp_path / "s")
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    for text in ("Table 2", "Table 3", "Table 4", "Linear baseline", "58.78 %", "33.21 %"):
+        assert text in printed
+    assert ("synthetic" in printed) == (dataset == "synthetic")
+    assert "…" not in printed
+
+
+def test_tables_can_be_printed_in_ascii(tmp_path):
+    write_run(tmp_path / "linear", "linear")
+    with (tmp_path / "out.txt").open("w", encoding="ascii") as file:
+        print_tables(tmp_path / "linear", console=Console(file=file, width=200))
+    printed = (tmp_path / "out.txt").read_text(encoding="ascii")
+    assert "Linear baseline" in printed and max(map(len, printed.splitlines())) <= 80
+
+
+def test_a_folder_without_results_is_refused_with_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="Nothing to report in .*Train first"):
+        print_tables(tmp_path)
