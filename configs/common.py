@@ -13,12 +13,14 @@ DISTORTION = {"name": "random_grey", "strength": 0.3}
 AS_PRINTED = {"batch_size": 16, "epochs": 150, "optim": {"learning_rate": 0.05}}
 
 # For two CPU cores: a rate that falls to zero within the few epochs there are.
-SMALL_SCHEDULE = {"schedule": "cosine", "warmup_epochs": 0.5}
+SMALL_SCHEDULE = {"schedule": "cosine", "beta2": 0.999}
+# He's initialisation and no dropout, because few epochs must do: with Glorot's and a dropout of .4
+# the quarter-width VGG was still at 22 % of its training faces after four epochs.
 SMALL = {
-    "model": {"width": 0.25},
-    "epochs": 10,
+    "model": {"width": 0.25, "dropout": 0.0, "kernel_init": "he_normal"},
+    "epochs": 7,
     "batch_size": 64,
-    "optim": {"learning_rate": 1.5e-3, **SMALL_SCHEDULE},
+    "optim": {"learning_rate": 1e-3, **SMALL_SCHEDULE},
 }
 
 
@@ -47,6 +49,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "dropout": 0.4,
                 "momentum": 0.99,  # of BatchNorm's running averages
                 "filters": (16, 24),  # of the DAE
+                "kernel_init": "glorot_uniform",  # of the VGG: Keras' default; or "he_normal"
                 "freeze_dae": False,
                 "dtype": "float32",  # of the computation; bfloat16 on accelerators
             },

@@ -23,14 +23,12 @@ def get_config(variant: str | None = None) -> ConfigDict:
     config.model.name = "dae"
     config.batch_size = 16
     config.optim.learning_rate = 3e-3
-    config.unlock()
     config.update(pick_variant(variant, VARIANTS, default="repaired"))
-    config.lock()
     return config
 
 
 VARIANTS = {
     "repaired": {},
-    "small": {"epochs": 12, "batch_size": 64, "optim": common.SMALL_SCHEDULE},
+    "small": {"epochs": 6, "batch_size": 64, "optim": common.SMALL_SCHEDULE},
     "as_printed": common.AS_PRINTED,
 }

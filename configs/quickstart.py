@@ -9,6 +9,7 @@ Expected: on synthetic faces, the small VGG far above the linear baseline; on di
 from ml_collections import ConfigDict
 
 from configs import common, vgg_dae
+from fer_jax.configuring import pick_variant
 
 FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (4000, 800, 1600)}
 NETWORK = {"blocks": ((16, 1), (32, 1), (64, 1)), "dense": (64,), "dropout": 0.2, "momentum": 0.9}
@@ -18,7 +19,7 @@ LEARNING_RATE = {"dae": 5e-3, "linear": 1e-3}
 
 def get_config(variant: str | None = None) -> ConfigDict:
     """Return the study of dae, vgg, A, B and linear."""
-    study = vgg_dae.get_config(variant)
+    study = vgg_dae.get_config(pick_variant(variant, {"study": "study"}, default="study"))
     study.runs.linear = common.get_config()
     study.runs.linear.model.name = "linear"
     for name in study.runs:

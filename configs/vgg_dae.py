@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 
 from configs import common, dae, vgg
 from fer_jax.configuring import pick_variant
+from fer_jax.errors import UserError
 
 FROZEN_DAE = (("^dae/", "frozen"), (".*", "train"))
 SLOW_DAE = (("^dae/", "dae"), (".*", "train"))
@@ -35,21 +36,30 @@ HYBRIDS = {
     "multitask": {"train_distortion": 0.5, "reconstruction_weight": 1.0},
 }
 PRETRAINED = ("A", "finetune")
-SCALES = {"repaired": "repaired", "small": "small", "as_printed": "as_printed"}
+SCALES = ("repaired", "small", "as_printed")
 STUDY = ("dae", "vgg", "A", "B")
 
 
 def get_config(variant: str | None = None) -> ConfigDict:
-    """Return the study, or the run, at the scale that the variant names."""
-    parts = (variant or "study").split(",")
-    known = {"study": "study", **{name: name for name in HYBRIDS}, **SCALES}
-    chosen = [pick_variant(part, known, default="study") for part in parts]
-    scale = next((part for part in chosen if part in SCALES), "repaired")
-    run = next((part for part in chosen if part not in SCALES), "study")
+    """Return the study, or the run, at the scale that the variant names.
+
+    Raises:
+      UserError: an unknown variant, or two runs or two scales joined.
+    """
+    known = {name: name for name in ("study", *HYBRIDS, *SCALES)}
+    chosen = [pick_variant(part, known, default="study") for part in (variant or "study").split(",")]
+    scales = [part for part in chosen if part in SCALES] or ["repaired"]
+    runs = [part for part in chosen if part not in SCALES] or ["study"]
+    if len(scales) > 1 or len(runs) > 1:
+        raise UserError(
+            f"variant {variant!r} asks for two things at once; join one of study, "
+            f"{', '.join(HYBRIDS)} with one of {', '.join(SCALES)}"
+        )
+    run, scale = runs[0], scales[0]
     if run != "study":
         return hybrid(run, scale, dae_from=f"configs/dae.py:{scale}")
-    runs = {name: _member(name, scale) for name in STUDY}
-    return ConfigDict({"runs": ConfigDict(runs, sort_keys=False)}, sort_keys=False)
+    members = {name: _member(name, scale) for name in STUDY}
+    return ConfigDict({"runs": ConfigDict(members, sort_keys=False)}, sort_keys=False)
 
 
 def hybrid(name: str, scale: str, *, dae_from: str) -> ConfigDict:

@@ -48,22 +48,25 @@ def open_checkpoints(workdir: Path) -> ocp.training.Checkpointer:
     )
 
 
-def save(
-    checkpointer: ocp.training.Checkpointer, saved: Saved, *, monitored: float | None
-) -> None:
-    """Start saving in the background; `monitored` is the epoch's value, smaller is better.
+def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
+    """Start saving in the background; what stands there of the same step is replaced.
 
-    None marks a save inside an epoch, which is never the best one.
+    The loop alone decides which step is the best (`loop["best_step"]`): that one is kept until a
+    better one is saved.
     """
     step = int(saved.state.step)
-    if any(checkpoint.step == step for checkpoint in checkpointer.checkpoints):
-        return
     # A copy: on CPU the save may still read the buffers that the next step takes by donation.
     checkpointer.save_async(
         step,
         jax.tree.map(jnp.copy, _pack(saved)),
+        # Orbax by itself skips a save while another is under way, or if a later step is there.
+        force=True,
+        # It is there if it was damaged, so that the run went back and came by again.
+        overwrite=any(checkpoint.step == step for checkpoint in checkpointer.checkpoints),
         custom_metadata=saved.loop,
-        metrics=None if monitored is None else {"monitored": monitored},
+        metrics={"best_epoch": saved.loop["best_epoch"]}
+        if step == saved.loop["best_step"]
+        else None,
     )
 
 
@@ -116,9 +119,9 @@ def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[st
         return checkpointer.load(step, {"state": jax.tree.map(_abstract, like)})["state"]
 
 
-def _rank(metrics: dict[str, float]) -> tuple[float]:
-    # Orbax keeps the greatest.
-    return (-metrics["monitored"],)
+def _rank(metrics: dict[str, int]) -> int:
+    # Only steps that were the best of their time have a metric; Orbax keeps the greatest.
+    return metrics["best_epoch"]
 
 
 def _pack(saved: Saved) -> dict[str, Any]:

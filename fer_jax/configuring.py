@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.errors import UserError, suggest
+from fer_jax.errors import UsageError, UserError, suggest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -23,11 +23,7 @@ def load_config(reference: str) -> ConfigDict:
       UserError: no such file, or the file refuses the variant.
     """
     path, _, variant = reference.partition(":")
-    candidates = [Path(path), REPOSITORY / path]
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if found is None:
-        known = sorted(f"configs/{file.name}" for file in (REPOSITORY / "configs").glob("[!_]*.py"))
-        raise UserError(f"there is no config file {path!r}. {suggest(path, known)}")
+    found = find_config(path)
     # Configs share configs/common.py, so the folder above them must be importable.
     root = str(found.resolve().parent.parent)
     if root not in sys.path:
@@ -36,6 +32,35 @@ def load_config(reference: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config(variant or None)
+
+
+def find_config(path: str) -> Path:
+    """Find a config file here, or else beside the package.
+
+    Raises:
+      UserError: no such file; the known ones are listed.
+    """
+    candidates = [Path(path), REPOSITORY / path]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        known = sorted(f"configs/{file.name}" for file in (REPOSITORY / "configs").glob("[!_]*.py"))
+        raise UserError(f"there is no config file {path!r}. {suggest(path, known)}")
+    return found
+
+
+def check_field(config: ConfigDict, path: str) -> None:
+    """Check that the config has a field of that path, such as `optim.learning_rate`.
+
+    Raises:
+      UsageError: it has not; the fields that stand beside it are listed.
+    """
+    node = config
+    for name in path.split("."):
+        name = name.split("[", 1)[0]  # `data.sizes[0]` sets one of a tuple
+        if not isinstance(node, ConfigDict) or name not in node:
+            beside = suggest(name, node) if isinstance(node, ConfigDict) else "That is one value."
+            raise UsageError(f"the config has no field {path!r}. {beside}")
+        node = node[name]
 
 
 def pick_variant(variant: str | None, known: dict[str, Any], *, default: str) -> Any:

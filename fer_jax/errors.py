@@ -2,8 +2,10 @@
 
 import difflib
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -18,23 +20,33 @@ class UsageError(UserError):
     exit_code = 2
 
 
+class Terminated(UserError):
+    """SIGTERM came where nothing needs saving: exit code 143."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
 def run_command(main: Callable[..., int | None]) -> Callable[..., int]:
     """Wrap a command's `main` so that it returns the exit code and prints a user's error alone.
 
-    0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted. Any other exception is a bug
-    of ours and keeps its traceback.
+    0 done, 1 the user can mend it, 2 wrong usage, 130 interrupted, 143 terminated. Any other
+    exception is a bug of ours and keeps its traceback.
     """
 
     @functools.wraps(main)
     def command(*args, **kwargs) -> int:
+        before = signal.signal(signal.SIGTERM, _terminate)
         try:
             return main(*args, **kwargs) or 0
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            stopped = error.exit_code > 128
+            print(error if stopped else f"error: {error}", file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
             print("interrupted; the same command goes on from here", file=sys.stderr)
-            return 130
+            return 128 + signal.SIGINT
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     return command
 
@@ -45,3 +57,7 @@ def suggest(value: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated("terminated; the same command goes on from here")

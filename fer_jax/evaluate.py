@@ -1,6 +1,7 @@
 """Evaluate a model over a whole split; as a command, add an evaluation to a run's results."""
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from functools import partial
@@ -53,11 +54,13 @@ def evaluate(
     """
     totals, probabilities = metrics.empty(classes), []
     for i in range(padded.mask.shape[0]):
-        totals, some = _evaluate_batch(
-            variables, totals, padded, i, strength, seed,
+        confusion, some = _evaluate_batch(
+            variables, padded, i, strength, seed,
             model=model, views=views, distortion=distortion,
             denoises=denoises, classes=classes,
         )
+        # Not inside the program: totals placed otherwise than its output would compile it twice.
+        totals += confusion
         probabilities.append(some)
         advance()
     return totals, np.concatenate(probabilities)[np.asarray(padded.mask).ravel()]
@@ -93,35 +96,36 @@ def draw_keys(seed: jax.Array, face_keys: jax.Array) -> jax.Array:
     return jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(face_keys)
 
 
-@partial(
-    jax.jit,
-    static_argnames=("model", "views", "distortion", "denoises", "classes"),
-    donate_argnames="totals",
-)
-def _evaluate_batch(variables, totals, padded, i, strength, seed, **static):
+@partial(jax.jit, static_argnames=("model", "views", "distortion", "denoises", "classes"))
+def _evaluate_batch(variables, padded, i, strength, seed, **static):
     batch, face_keys, mask = jax.tree.map(lambda array: array[i], padded)
     keys = draw_keys(seed, face_keys)
-    confusion, probabilities = eval_step(variables, batch, mask, keys, strength, **static)
-    return totals + confusion, probabilities
+    return eval_step(variables, batch, mask, keys, strength, **static)
 
 
 def parse_distortion(text: str) -> tuple[str, float]:
     """Read `NAME:STRENGTH` or `clean`.
 
     Raises:
-      UsageError: an unknown name (the known ones are listed) or a strength that is no number.
+      UsageError: an unknown name (the known ones are listed), or a strength that is missing, no
+        number or negative.
     """
     name, _, strength = text.partition(":")
-    if name == "clean" and not strength:
+    if text == "clean":
         return name, 0.0
+    if name == "clean":
+        raise UsageError(f"--distortion={text} has a strength; clean faces have none, write clean")
     if name not in DISTORTIONS:
         raise UsageError(f"unknown distortion {name!r}. {suggest(name, ['clean', *DISTORTIONS])}")
     try:
-        return name, float(strength)
+        value = float(strength)
     except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
         raise UsageError(
-            f"--distortion={text!r} has no strength; write it like {name}:0.3"
-        ) from None
+            f"--distortion={text} needs a strength of 0 or more; write it like {name}:0.3"
+        )
+    return name, value
 
 
 @run_command

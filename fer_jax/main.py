@@ -2,14 +2,15 @@
 
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
-from fer_jax.configuring import load_config
-from fer_jax.errors import UsageError, UserError, run_command
+from fer_jax.configuring import check_field, find_config, load_config
+from fer_jax.errors import UsageError, run_command
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", None, "FILE.py or FILE.py:VARIANT; change a field by --config.FIELD=VALUE"
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     """Train what is missing, evaluate, report, print the tables."""
     reference = parse_flags(sys.argv if argv is None else argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells every file it touches
+    logging.getLogger("jax").setLevel(logging.WARNING)
     # After the flags, so that a wrong one is answered at once.
     from fer_jax import host, report, study
 
@@ -46,18 +48,28 @@ def parse_flags(argv: list[str]) -> str:
       UsageError: a flag, config field or value that does not fit.
       UserError: the config's own complaint, or no such file.
     """
+    usage = f"usage: {__doc__.split('`')[1]}"
+    if {"--help", "-h"} & {*argv}:
+        print(usage, flags.FLAGS.module_help(flags.FLAGS.find_module_defining_flag("workdir")))
+        raise SystemExit(0)
+    # `--config FILE` may be written with a space.
+    argv = shlex.split(shlex.join(argv).replace(" --config ", " --config="))
     reference = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), None)
-    if reference:
-        load_config(reference)  # complains in our words about file and variant
+    if not reference:
+        raise UsageError(f"--config is missing\n{usage}")
+    # These two complain in our words.
+    config = load_config(reference)
+    for argument in argv:
+        if argument.startswith("--config."):
+            check_field(config, argument.removeprefix("--config.").split("=", 1)[0])
+    path, *variant = reference.split(":", 1)
+    found = f"--config={':'.join([str(find_config(path)), *variant])}"
     try:
-        rest = flags.FLAGS(argv)
-    except UserError:
-        raise
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{error}\nusage: {__doc__.split('`')[1]}") from None
-    if len(rest) > 1 or CONFIG.value is None:
-        extra = f"unexpected argument {rest[1]!r}" if len(rest) > 1 else "--config is missing"
-        raise UsageError(f"{extra}\nusage: {__doc__.split('`')[1]}")
+        rest = flags.FLAGS([found if a == f"--config={reference}" else a for a in argv])
+    except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"{error}\n{usage}") from None
+    if len(rest) > 1:
+        raise UsageError(f"unexpected argument {rest[1]!r}\n{usage}")
     return reference
 
 

@@ -99,7 +99,9 @@ def wilson(correct: int, n: int, *, z: float = 1.959963984540054) -> tuple[float
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At 0 and n the interval touches the end exactly; rounding would leave it an ulp outside.
-    return max(0.0, centre - half) if correct else 0.0, min(1.0, centre + half) if correct < n else 1.0
+    low = centre - half if correct else 0.0
+    high = centre + half if correct < n else 1.0
+    return low, high
 
 
 def prior_entropy(labels: np.ndarray, *, classes: int) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
@@ -83,11 +84,12 @@ def make_plateau(plateau: ConfigDict) -> optax.GradientTransformationExtraArgs:
     It minimises, counts epochs and is called once an epoch with the monitored value, outside the
     optimizer: its state's `scale` multiplies the updates. `min_delta` is absolute.
     """
+    # Optax refuses a tolerance of 0 and never fires at a patience of 0, which Keras treats as 1.
     return optax.contrib.reduce_on_plateau(
         factor=plateau.factor,
-        patience=plateau.patience,
+        patience=max(plateau.patience, 1),
         rtol=0.0,
-        atol=plateau.min_delta,
+        atol=max(plateau.min_delta, float(np.finfo(np.float32).tiny)),
         min_scale=plateau.min_scale,
     )
 

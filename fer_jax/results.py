@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import metrics, provenance, writers
+from fer_jax import checkpoint, metrics, provenance, writers
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
 from fer_jax.configuring import config_hash, differences, to_json
@@ -37,7 +37,11 @@ def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
     workdir.mkdir(parents=True, exist_ok=True)
     described = {"config": to_json(config), "config_hash": config_hash(config)}
     path = workdir / CONFIG
-    if path.exists():
+    finished = read(workdir)
+    if isinstance(finished, list):
+        raise UserError(f"{workdir} holds a study; choose another --workdir for this run")
+    # A folder where nothing was saved yet (a wrong field, no data) may change its config.
+    if path.exists() and (finished or any((workdir / checkpoint.NAME).glob("[0-9]*"))):
         held = json.loads(path.read_text())
         if held["config_hash"] != described["config_hash"]:
             changed = differences(held["config"], described["config"])
@@ -46,7 +50,7 @@ def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
                 + "\nchoose another --workdir, or remove that folder"
             )
     writers.write_json(path, described)
-    return read(workdir)
+    return finished
 
 
 def read(workdir: Path) -> dict[str, Any] | None:
@@ -174,11 +178,16 @@ def write_samples(
     pictures = {"clean": clean, "distorted": distorted, "recon": recon}
     writers.write_npz(
         Path(workdir) / SAMPLES,
-        **{key: np.asarray(np.round(value * 255), np.uint8) for key, value in pictures.items()},
+        **{key: _to_bytes(picture) for key, picture in pictures.items()},
         labels=split.labels[index],
         name=np.str_(name),
         strength=np.float32(strength),
     )
+
+
+def _to_bytes(picture: jax.Array) -> np.ndarray:
+    # A DAE that broke gives NaN, drawn as black.
+    return np.round(np.nan_to_num(np.asarray(picture)) * 255).astype(np.uint8)
 
 
 def _today() -> str:

@@ -31,6 +31,8 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
         run_one(config, workdir, siblings={}, data_dir=data_dir)
         write_report(workdir)
         return
+    if (workdir / results.CONFIG).exists():
+        raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
     siblings = {name: (config.runs[name], workdir / name) for name in config.runs}
     collected = []
     for name, (run_config, run_workdir) in siblings.items():
@@ -96,9 +98,9 @@ def find_upstream(
     else:
         upstream, folder = load_config(reference), workdir / "upstream" / name
         wanted = config_hash(upstream)
-        same = [path for other, path in siblings.values() if config_hash(other) == wanted]
+        same = [pair for pair in siblings.values() if config_hash(pair[0]) == wanted]
         if same:
-            folder = same[0]
+            upstream, folder = same[0]
         elif config.init_dir:
             folder = Path(config.init_dir) / name
             if results.read(folder) is None:
@@ -108,7 +110,8 @@ def find_upstream(
                 )
             results.claim(folder, upstream)
             return folder
-    run_one(upstream, folder, siblings=siblings, data_dir=data_dir)
+    if results.claim(folder, upstream) is None:
+        run_one(upstream, folder, siblings=siblings, data_dir=data_dir)
     return folder
 
 

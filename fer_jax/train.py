@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,13 @@ from fer_jax.alarms import Watch, find_alarms
 from fer_jax.checkpoint import Saved
 from fer_jax.data import Split
 from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
-from fer_jax.errors import UserError
+from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import evaluate, pad_split
+from fer_jax.ops.distortion import DISTORTIONS
 from fer_jax.optim import make_plateau, make_tx
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, init_state, variables
-from fer_jax.steps import Inputs, classify_step, denoise_step
+from fer_jax.steps import VIEWS, Inputs, classify_step, denoise_step
 
 
 class Stopped(UserError):
@@ -94,6 +95,7 @@ def prepare(
     start: dict[str, Any] | None = None,
 ) -> Run:
     """Load the data and make model, optimizer and initial state of a run."""
+    _check_names(config)
     mesh = make_mesh(config.mesh.data)
     check_batch(config.batch_size, mesh)
     splits = results.load_data(config, data_dir)
@@ -114,6 +116,20 @@ def prepare(
     return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
 
 
+def _check_names(config: ConfigDict) -> None:
+    """Refuse what would only come to light when the training is over."""
+    distortions = ("clean", *DISTORTIONS)
+    for field, value, known in (
+        ("task", config.task, ("classify", "denoise")),
+        ("distortion.name", config.distortion.name, distortions),
+        ("evaluation.views", config.evaluation.views, VIEWS),
+    ):
+        if value not in known:
+            raise UserError(f"config.{field} is {value!r}. {suggest(value, known)}")
+    if config.epochs < 1:
+        raise UserError(f"config.epochs is {config.epochs}; expected at least 1")
+
+
 def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
     """Return the step of the config's task, with its static options filled in."""
     strength = tuple(config.train_strength) or float(config.distortion.strength)
@@ -127,7 +143,9 @@ def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
         share=float(config.train_distortion),
     )
     if config.task == "denoise":
-        return partial(denoise_step, model=model, tx=tx, inputs=inputs)
+        return partial(
+            denoise_step, model=model, tx=tx, inputs=inputs, classes=config.model.classes
+        )
     return partial(
         classify_step, model=model, tx=tx, inputs=inputs,
         reconstruction_weight=float(config.reconstruction_weight),
@@ -171,7 +189,9 @@ def fit(run: Run, checkpointer: Any) -> Saved:
             display.line(writers.epoch_line(title, row, epochs=config.epochs))
             for alarm in row["alarms"]:
                 logging.warning("%s, epoch %d: %s", title, row["epoch"], alarm)
-            checkpoint.save(checkpointer, saved, monitored=row["validation_loss"])
+            checkpoint.save(checkpointer, saved)
+            if requested:
+                _stop(requested[0], checkpointer, saved)
     return saved
 
 
@@ -204,16 +224,21 @@ def _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display) ->
             shown, done = now, 0
         slow = now - last_save > 60 * config.checkpoint_minutes
         if (requested or slow) and position < run.steps_per_epoch:
-            checkpoint.save(checkpointer, saved, monitored=None)
+            checkpoint.save(checkpointer, saved)
             last_save = now
         if requested and position < run.steps_per_epoch:
-            checkpointer.wait()
-            name = signal.Signals(requested[0]).name
-            raise Stopped(
-                f"{name}: saved at step {int(state.step)}; the same command goes on from there",
-                requested[0],
-            )
+            _stop(requested[0], checkpointer, saved)
     return saved
+
+
+def _stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
+    """Wait until the state is saved, then end the run."""
+    checkpointer.wait()
+    raise Stopped(
+        f"{signal.Signals(number).name}: saved at step {int(saved.state.step)}; "
+        "the same command goes on from there",
+        number,
+    )
 
 
 def _close_epoch(run, saved, watch, plateau) -> tuple[dict[str, Any], Saved]:

@@ -8,6 +8,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax
 import pytest
 
+from fer_jax.host import keep_freed_memory
+
+keep_freed_memory()
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -22,3 +25,11 @@ def fer2013_source() -> pathlib.Path:
     if not (folder / "rows.csv").is_file():
         pytest.skip(f"the real FER2013 is not at {folder}; set FER_JAX_FER2013 to its folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def quick_compile():
+    """Let XLA skip its optimizations: for tests whose time is compiling and whose point is not."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -11,29 +11,37 @@ from fer_jax.models.linear import Linear
 from fer_jax.models.vgg import VGG
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+# Made once: an initialiser made anew is another one to jit, which would compile again.
+INITIALISERS = {
+    "glorot_uniform": nn.initializers.glorot_uniform(),
+    "he_normal": nn.initializers.he_normal(),
+}
 
 
 def build(model: ConfigDict) -> nn.Module:
     """Build the module that `config.model` describes.
 
     Raises:
-      UserError: the name or dtype is not known; the known ones are listed.
+      UserError: the name, dtype or initialiser is not known; the known ones are listed.
     """
-    if model.name not in BUILDERS:
-        raise UserError(f"config.model.name is {model.name!r}. {suggest(model.name, BUILDERS)}")
-    if model.dtype not in DTYPES:
-        raise UserError(f"config.model.dtype is {model.dtype!r}. {suggest(model.dtype, DTYPES)}")
+    for field, known in (("name", BUILDERS), ("dtype", DTYPES), ("kernel_init", INITIALISERS)):
+        if model[field] not in known:
+            raise UserError(
+                f"config.model.{field} is {model[field]!r}. {suggest(model[field], known)}"
+            )
     return BUILDERS[model.name](model)
 
 
 def _vgg(model: ConfigDict) -> VGG:
     return VGG(
+        classes=model.classes,
         blocks=tuple(tuple(block) for block in model.blocks),
         dense=tuple(model.dense),
         width=model.width,
         dropout=model.dropout,
         momentum=model.momentum,
         dtype=DTYPES[model.dtype],
+        kernel_init=INITIALISERS[model.kernel_init],
     )
 
 
@@ -45,5 +53,5 @@ BUILDERS = {
     "vgg": _vgg,
     "dae": _dae,
     "hybrid": lambda model: Hybrid(_dae(model), _vgg(model), model.freeze_dae),
-    "linear": lambda model: Linear(),
+    "linear": lambda model: Linear(model.classes),
 }

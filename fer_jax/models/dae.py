@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.ops.pooling import max_pool_2x2
-from fer_jax.ops.resampling import upsample_2x
+from fer_jax.ops.resampling import upsample_2x, upsample_2x_conv
 
 
 class DAE(nn.Module):
@@ -54,6 +54,21 @@ class DAE(nn.Module):
         x = max_pool_2x2(nn.relu(conv(outer, "encode1")(x)))
         code = max_pool_2x2(nn.relu(conv(inner, "encode2")(x)))
         x = upsample_2x(nn.relu(conv(inner, "decode1")(code)))
-        x = upsample_2x(nn.relu(conv(outer, "decode2")(x)))
-        logits = conv(channels, "decode3")(x).astype(jnp.float32)
+        x = nn.relu(conv(outer, "decode2")(x))
+        logits = UpsampledConv(channels, self.dtype, name="decode3")(x).astype(jnp.float32)
         return logits, {"recon": nn.sigmoid(logits), "features": code}
+
+
+class UpsampledConv(nn.Module):
+    """Double the size and convolve 3x3 in one operation, with a convolution's own parameters."""
+
+    filters: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map `[b, h, w, c]` to `[b, 2h, 2w, filters]`."""
+        shape = (3, 3, x.shape[-1], self.filters)
+        kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.filters,))
+        return upsample_2x_conv(x, kernel.astype(self.dtype)) + bias.astype(self.dtype).reshape(1, 1, 1, -1)

@@ -27,9 +27,9 @@ class Hybrid(nn.Module):
 
         The dict has the classifier's entries, and `recon` and `recon_logits` `[b, h, w, c]`.
         """
-        recon_logits, denoised = self.dae(x, train=train and not self.freeze_dae)
-        recon = denoised["recon"]
+        denoised = self.dae(x, train=train and not self.freeze_dae)
         if self.freeze_dae:
-            recon = jax.lax.stop_gradient(recon)
+            denoised = jax.lax.stop_gradient(denoised)
+        recon_logits, recon = denoised[0], denoised[1]["recon"]
         logits, out = self.vgg(recon, train=train)
         return logits, {**out, "recon": recon, "recon_logits": recon_logits}

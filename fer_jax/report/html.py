@@ -85,7 +85,7 @@ def _header(study: Study) -> str:
     kind = "Study" if study.is_study else "Run"
     return (
         f"<header><h1>{kind} {escape(study.title)}</h1>{banner}"
-        f'<p class="headline">{escape(wording.headline(study))}</p>'
+        f'<p class="headline">{escape(wording.headline(study)).replace(" %", "&nbsp;%")}</p>'
         f"{_heroes(study)}<dl>{facts}</dl></header>"
     )
 
@@ -125,7 +125,7 @@ def _alarms(study: Study) -> str:
         if run.collapsed:
             said.insert(0, "the tested weights have <strong>collapsed</strong>")
         if not run.finished:
-            said.append(f"not finished: {len(run.history)} epochs so far, no results")
+            said.append(f"not finished: no results, epochs so far: {len(run.history)}")
         items += (
             [f"<li><strong>{escape(run.label)}</strong>: {'; '.join(said)}</li>"] if said else []
         )

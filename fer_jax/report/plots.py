@@ -225,7 +225,7 @@ def robustness(study: Study) -> Figure:
     axes.set(xlim=(-0.02 * right, 1.03 * right), ylim=(low, high))
     axes.set_xticks(_apart(sorted(ticks), 0.06 * right))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
     axes.set_xlabel(f"strength of {distortion_name(name)}, {strength_symbol(name)} (0: clean)")
     word = ", synthetic faces" if study.synthetic else ""
     axes.set_title(f"Test accuracy by strength{word}")

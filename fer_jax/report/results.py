@@ -10,13 +10,13 @@ import numpy as np
 from fer_jax.errors import UserError
 
 LABELS = {
+    "dae": "DAE",
     "vgg": "Plain VGG",
     "A": "Hybrid A",
     "B": "Hybrid B",
     "finetune": "Fine-tuned hybrid",
     "multitask": "Multitask hybrid",
     "linear": "Linear baseline",
-    "dae": "DAE",
 }
 
 # A model that gives this share of clean test faces one and the same emotion has collapsed.
@@ -167,9 +167,10 @@ def read_study(workdir: Path | str) -> Study:
 def _run_folders(workdir: Path) -> list[Path]:
     if not workdir.is_dir():
         return []
+    known = {name: place for place, name in enumerate(LABELS)}
     return [
         folder
-        for folder in sorted(workdir.iterdir())
+        for folder in sorted(workdir.iterdir(), key=lambda f: (known.get(f.name, 99), f.name))
         if (folder / "results.json").exists() or (folder / "metrics.jsonl").exists()
     ]
 

@@ -1,0 +1,1 @@
+"""Studies over fer_jax, and the tables made from results that were run; never imported by it."""

@@ -1,0 +1,127 @@
+"""Write the README's tables and picture from results/: `python -m experiments.readme`."""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from fer_jax.configuring import REPOSITORY
+from fer_jax.errors import UserError, run_command
+from fer_jax.report import plots
+from fer_jax.report.results import Run, Study, read_study
+from fer_jax.report.tables import Table, li_tables, markdown, reconstruction
+from fer_jax.report.wording import commands, count, percent, scale
+
+STUDY = Path("results/vgg_dae-small")
+BASELINE = Path("results/pypi_fer")
+PICTURE = Path("docs/robustness.png")
+KEPT = ("results.json", "metrics.jsonl")
+
+
+def robustness_table(study: Study, baseline: Run | None) -> Table:
+    """Build the headline table: accuracy on PrivateTest at each strength, baseline first."""
+    name, chosen = study.distortion
+    rows = [_row(run, "private", name) for run in study.classifiers]
+    if baseline:
+        rows.insert(0, _row(baseline, "test", name)._replace(label="PyPI `fer` 25.10.3"))
+    strengths = sorted({strength for row in rows for strength in row.accuracies})
+    columns = tuple("clean" if s == 0 else f"p = {s:g}" for s in strengths)
+    return Table(
+        title="Accuracy on FER2013's PrivateTest, one pixel in 1/p replaced by a random grey level",
+        columns=("network", "parameters", *columns),
+        rows=[
+            (row.label, row.parameters, *(_cell(row.accuracies.get(s)) for s in strengths))
+            for row in rows
+        ],
+        notes=(
+            "In brackets the Wilson 95 % interval over the 3,589 faces (one seed: it does not "
+            f"cover the seed). The study's distortion is p = {chosen:g}.",
+        ),
+    )
+
+
+def generated_block(study: Study, baseline: Run | None) -> str:
+    """Return the Markdown that stands between the README's markers."""
+    facts = "; ".join(f"{term.lower()} {value}" for term, value in scale(study))
+    tables = [robustness_table(study, baseline), *li_tables(study), reconstruction(study)]
+    parts = [
+        f"![Test accuracy against noise strength]({PICTURE})",
+        markdown(tables[0]),
+        f"**Scale: reduced** ({facts}). Made by:",
+        "```\n" + "\n".join([*commands(study), *(commands_of(baseline))]) + "\n```",
+        *(markdown(table) for table in tables[1:] if table),
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def commands_of(run: Run | None) -> list[str]:
+    """List the command of one run."""
+    return [run.result["command"]] if run and run.result.get("command") else []
+
+
+def replace_block(text: str, block: str, *, name: str) -> str:
+    """Put `block` between the markers `<!-- name:begin -->` and `<!-- name:end -->`.
+
+    Raises:
+      UserError: the markers are not there.
+    """
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if begin not in text or end not in text.split(begin, 1)[1]:
+        raise UserError(f"README.md has no {begin} ... {end}; put the two lines back")
+    head, rest = text.split(begin, 1)
+    return f"{head}{begin}\n{block}\n{end}{rest.split(end, 1)[1]}"
+
+
+def collect(workdir: Path, folder: Path) -> None:
+    """Copy the small files of a study's finished runs from its workdir into results/."""
+    for results in sorted(workdir.glob("*/results.json")):
+        target = folder / results.parent.name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in KEPT:
+            shutil.copyfile(results.parent / name, target / name)
+
+
+@run_command
+def main(argv: list[str] | None = None) -> None:
+    """Collect a study's results if asked to, then renew README.md and its picture."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.readme", description=__doc__)
+    parser.add_argument("--collect", type=Path, help="workdir of a study to take results from")
+    arguments = parser.parse_args(argv)
+    if arguments.collect:
+        collect(arguments.collect, REPOSITORY / STUDY)
+    study = read_study(REPOSITORY / STUDY)
+    found = read_study(REPOSITORY / BASELINE).runs if (REPOSITORY / BASELINE).exists() else []
+    plots.save_png(plots.robustness(study), REPOSITORY / PICTURE)
+    readme = REPOSITORY / "README.md"
+    block = generated_block(study, found[0] if found else None)
+    beside = readme.with_name("README.md.tmp")
+    beside.write_text(replace_block(readme.read_text(), block, name="results"))
+    os.replace(beside, readme)
+    print(f"renewed {readme.name} and {PICTURE}")
+
+
+class _Row(NamedTuple):
+    """One network's row before it is text: the evaluations by strength."""
+
+    label: str
+    parameters: str
+    accuracies: dict[float, dict]
+
+
+def _row(run: Run, split: str, distortion: str) -> _Row:
+    parameters = run.result.get("parameters") or {}
+    total = sum(value for value in parameters.values())
+    evaluations = [e for e in run.by_strength(distortion, split=split) if e.get("accuracy")]
+    return _Row(run.label, count(total), {e["strength"]: e for e in evaluations})
+
+
+def _cell(evaluation: dict | None) -> str:
+    if evaluation is None:
+        return "—"
+    low, high = evaluation["accuracy_low"], evaluation["accuracy_high"]
+    return f"{percent(evaluation['accuracy'], 1)} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

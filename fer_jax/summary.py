@@ -1,0 +1,159 @@
+"""Show a config's network layer by layer, from shapes alone: no data are read, nothing computed."""
+
+import argparse
+import json
+from collections import Counter
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+from flax.traverse_util import flatten_dict
+from ml_collections import ConfigDict
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fer_jax import models
+from fer_jax.configuring import is_study, load_config
+from fer_jax.errors import UsageError, UserError, run_command, suggest
+from fer_jax.optim import label_parameters, make_tx
+from fer_jax.results import count_parameters
+from fer_jax.state import TrainState, init_state
+
+# Height, width and channels of a dataset's faces.
+IMAGE_SHAPES = {"fer2013": (48, 48, 1), "synthetic": (48, 48, 1)}
+
+
+class Layer(NamedTuple):
+    """One layer that has parameters; `rule` is the optimizer's label of them.
+
+    Attributes:
+      name: path of its parameters, as in `vgg/conv1_1`.
+      kind: name of its module's class.
+      output: shape of what it gives for one image, such as `(h, w, c)`.
+      rule: "train", "frozen" or another label of `config.optim.rules`.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    parameters: int
+    statistics: int
+    rule: str
+
+
+def abstract_state(config: ConfigDict) -> TrainState:
+    """Return the shapes and dtypes of a run's fresh state.
+
+    Raises:
+      UserError: the config names a dataset, network or optimizer that there is not.
+    """
+    dataset = config.data.dataset
+    if dataset not in IMAGE_SHAPES:
+        raise UserError(f"config.data.dataset is {dataset!r}. {suggest(dataset, IMAGE_SHAPES)}")
+    initialise = partial(
+        init_state,
+        model=models.build(config.model),
+        tx=make_tx(config.optim, steps_per_epoch=1, epochs=config.epochs),
+        image_shape=IMAGE_SHAPES[dataset],
+    )
+    return jax.eval_shape(lambda: initialise(jax.random.key(0)))
+
+
+def list_layers(config: ConfigDict) -> tuple[list[Layer], TrainState]:
+    """List the layers that have parameters in the order they run, and return the abstract state.
+
+    Raises:
+      UserError: as `abstract_state` does.
+    """
+    called = {}
+
+    def record(call, args, kwargs, context):
+        output = call(*args, **kwargs)
+        if context.method_name == "__call__":
+            called[context.module.path] = (type(context.module).__name__, output)
+        return output
+
+    with nn.intercept_methods(record):
+        state = abstract_state(config)
+    rules = tuple(map(tuple, config.optim.rules))
+    labels = flatten_dict(label_parameters(state.params, rules=rules))
+    rule_of = {path[:-1]: label for path, label in labels.items()}
+    parameters, statistics = _sizes(state.params), _sizes(state.batch_stats)
+    layers = [
+        Layer("/".join(path), kind, output.shape[1:], parameters[path], statistics[path],
+              rule_of[path])
+        for path, (kind, output) in called.items()
+        if path in rule_of
+    ]
+    return layers, state
+
+
+def make_table(layers: list[Layer], counts: dict[str, int], *, title: str) -> Table:
+    """Make the rich table of at most 80 columns; `counts` are `count_parameters`' totals."""
+    caption = (
+        f"{counts['trainable']:,} trainable parameters, {counts['frozen']:,} frozen, "
+        f"{counts['non_trainable']:,} running statistics"
+    )
+    table = Table(
+        title=title, title_justify="left", caption=caption, caption_justify="left",
+        box=box.SIMPLE_HEAD, pad_edge=False,
+    )
+    for column in ("Layer", "Kind", "Output", "Parameters", "Statistics", "Rule"):
+        number = column in ("Output", "Parameters", "Statistics")
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for layer in layers:
+        output = "x".join(map(str, layer.output))
+        numbers = [f"{n:,}" if n else "" for n in (layer.parameters, layer.statistics)]
+        table.add_row(layer.name, layer.kind, output, *numbers, layer.rule)
+    return table
+
+
+def choose_run(config: ConfigDict, name: str | None, *, reference: str) -> ConfigDict:
+    """Return the run `name` of a study, or the config itself where it is one run.
+
+    Raises:
+      UsageError: a study without a name or with an unknown one, or a name for a single run.
+    """
+    if not is_study(config):
+        if name:
+            raise UsageError(f"{reference} is a single run; leave out --run={name}")
+        return config
+    if not name:
+        runs = ", ".join(config.runs)
+        raise UsageError(f"{reference} is a study; choose one of its runs by --run=NAME: {runs}")
+    if name not in config.runs:
+        raise UsageError(f"{reference} has no run {name!r}. {suggest(name, config.runs)}")
+    return config.runs[name]
+
+
+@run_command
+def main(argv: list[str] | None = None) -> None:
+    """Print the layers of a config's network, or its parameter counts as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m fer_jax.summary", description=__doc__)
+    parser.add_argument("--config", required=True, help="FILE.py or FILE.py:VARIANT")
+    parser.add_argument("--run", help="which run of a study")
+    parser.add_argument("--json", action="store_true", help="print only the counts, as JSON")
+    arguments = parser.parse_args(argv)
+    reference = arguments.config
+    config = choose_run(load_config(reference), arguments.run, reference=reference)
+    layers, state = list_layers(config)
+    counts = count_parameters(state, rules=config.optim.rules)
+    if arguments.json:
+        print(json.dumps(counts))
+        return
+    title = f"{reference} {arguments.run}" if arguments.run else reference
+    Console().print(make_table(layers, counts, title=title))
+
+
+def _sizes(tree) -> Counter[tuple[str, ...]]:
+    sizes = Counter()
+    for path, leaf in flatten_dict(tree).items():
+        sizes[path[:-1]] += prod(leaf.shape)
+    return sizes
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""Every config builds at full size, and each kind of run takes one real step at a tiny one."""
+
+import importlib
+import math
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import quickstart, vgg_dae
+from fer_jax import metrics
+from fer_jax.configuring import is_study, load_config, to_json
+from fer_jax.errors import UserError
+from fer_jax.optim import label_parameters
+from fer_jax.results import count_parameters
+from fer_jax.summary import abstract_state
+from fer_jax.train import make_step
+from tests.tiny import NETWORK, draw_batch, make_parts
+
+FOLDER = Path(__file__).resolve().parent.parent / "configs"
+NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+RUNNABLE = [name for name in NAMES if name != "common"]
+
+
+def variants_of(name: str) -> list[str]:
+    """Give all variants of a config file; "" is none."""
+    if name == "vgg_dae":
+        runs = ("study", *vgg_dae.HYBRIDS)
+        joined = [f"{run},{scale}" for run in runs for scale in vgg_dae.SCALES]
+        return ["", *runs, *vgg_dae.SCALES, *joined]
+    return ["", *getattr(importlib.import_module(f"configs.{name}"), "VARIANTS", {})]
+
+
+REFERENCES = [
+    f"configs/{name}.py:{variant}".removesuffix(":")
+    for name in NAMES for variant in variants_of(name)
+]
+
+
+def runs_of(config) -> dict:
+    return dict(config.runs) if is_study(config) else {"": config}
+
+
+@pytest.fixture(scope="module")
+def count():
+    """Count a run's parameters at full size; configs of one network and optimizer share a trace."""
+    known = {}
+
+    def count(config) -> dict[str, int]:
+        described = to_json(config)
+        name = repr([described["model"], described["optim"], described["data"]["dataset"]])
+        if name not in known:
+            known[name] = count_parameters(abstract_state(config), rules=config.optim.rules)
+        return known[name]
+
+    return count
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_every_config_builds_at_full_size(reference, count):
+    for run in runs_of(load_config(reference)).values():
+        counts = count(run)
+        assert counts["trainable"] > 0
+        # Only hybrid A freezes, and what it freezes is the whole DAE.
+        assert counts["frozen"] == (12_465 if run.model.variant == "A" else 0)
+        make_step(run, model=None, tx=None)
+
+
+def test_a_study_has_its_runs_in_order():
+    # A and B stand on the DAE or beside the VGG, so those come first.
+    assert list(load_config("configs/vgg_dae.py").runs) == ["dae", "vgg", "A", "B"]
+    assert list(load_config("configs/quickstart.py").runs) == ["dae", "vgg", "A", "B", "linear"]
+
+
+@pytest.mark.parametrize("scale", vgg_dae.SCALES)
+def test_a_study_is_its_single_runs(scale):
+    study = load_config(f"configs/vgg_dae.py:{scale}").runs
+    for name in ("dae", "vgg"):
+        assert to_json(study[name]) == to_json(load_config(f"configs/{name}.py:{scale}"))
+    for name in ("A", "B"):
+        single = to_json(load_config(f"configs/vgg_dae.py:{name},{scale}"))
+        # Within a study the DAE is the study's own; alone it is the config of the same scale.
+        if name == "A":
+            assert single.pop("init") == {"dae": f"configs/dae.py:{scale}"}
+            assert study[name].init.to_dict() == {"dae": "runs.dae"}
+            single["init"] = {"dae": "runs.dae"}
+        assert to_json(study[name]) == single
+
+
+@pytest.mark.parametrize("variant", ["A,B", "small,as_printed", "study,A"])
+def test_joined_variants_that_contradict_each_other_are_refused(variant):
+    with pytest.raises(UserError, match=f"'{variant}' asks for two things at once"):
+        load_config(f"configs/vgg_dae.py:{variant}")
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_config_opens_with_command_time_and_expectation(name):
+    lines = importlib.import_module(f"configs.{name}").__doc__.splitlines()
+    assert lines[0].endswith(".") and lines[1] == ""
+    marks = [line.partition(" ")[0] for line in lines if line[:1].isupper()][1:]
+    assert marks[:3] == ["Command:", "Time:", "Expected:"]
+    command = next(line for line in lines if line.startswith("Command:"))
+    assert f"python -m fer_jax.main --config=configs/{name}.py" in command
+
+
+# Each kind of run: what it trains, on what, from what.
+STEPS = {
+    "dae": load_config("configs/dae.py"),
+    "vgg": load_config("configs/vgg.py"),
+    **{name: load_config(f"configs/vgg_dae.py:{name}") for name in vgg_dae.HYBRIDS},
+    "quickstart vgg": quickstart.get_config().runs.vgg,
+    "quickstart linear": quickstart.get_config().runs.linear,
+}
+
+
+@pytest.mark.usefixtures("quick_compile")
+@pytest.mark.parametrize("kind", STEPS)
+def test_each_kind_of_run_takes_a_step(kind):
+    config = STEPS[kind].copy_and_resolve_references()
+    config.model.update(NETWORK)
+    model, tx, state = make_parts(config)
+    after, confusion = jax.jit(make_step(config, model, tx))(state, draw_batch(), jnp.ones(()))
+    summary = metrics.summarise(confusion)
+    assert (int(after.step), summary["n"]) == (1, 8)
+    assert 0 < summary["loss"] < 10 * math.log(7)
+    assert (summary["accuracy"] is None) == (config.task == "denoise")
+    rules = tuple(map(tuple, config.optim.rules))
+    labels = jax.tree.leaves(label_parameters(state.params, rules=rules))
+    moved = {"frozen": [], "trained": []}
+    for label, before, now in zip(
+        labels, jax.tree.leaves(state.params), jax.tree.leaves(after.params), strict=True
+    ):
+        moved["frozen" if label == "frozen" else "trained"].append(bool(np.any(before != now)))
+    assert not any(moved["frozen"]) and bool(moved["frozen"]) == (kind == "A")
+    # A filter that never fires has no gradient; most do.
+    assert np.mean(moved["trained"]) > 0.5

@@ -1,0 +1,133 @@
+"""Configs: which fields name a run, what differs between two, and what a wrong name is told."""
+
+import json
+import sys
+
+import pytest
+
+from configs import common, dae
+from fer_jax.configuring import (
+    config_hash,
+    differences,
+    is_study,
+    load_config,
+    pick_variant,
+    to_json,
+)
+from fer_jax.errors import UserError
+
+# A change of each field that training depends on.
+TRAINING = {
+    "task": "denoise",
+    "seed": 1,
+    "batch_size": 8,
+    "epochs": 3,
+    "restore_best": False,
+    "data": {"protocol": "official"},
+    "model": {"width": 0.5},
+    "init": {"dae": "configs/dae.py"},
+    "augmentation": {"flip": False},
+    "train_distortion": 0.5,
+    "train_strength": (0.1, 0.2),
+    "reconstruction_weight": 1.0,
+    "optim": {"plateau": {"patience": 3}},
+    "early_stopping": {"patience": 3},
+}
+# A change of each field that it does not depend on.
+OUTSIDE = {
+    "distortion": {"strength": 0.1},
+    "evaluation": {"strengths": (0.1,)},
+    "init_dir": "runs/study",
+    "checkpoint_minutes": 1.0,
+    "mesh": {"data": 2},
+    "steps_per_dispatch": 8,
+}
+
+
+def changed(fields):
+    config = common.get_config()
+    with config.unlocked():
+        config.update(fields)
+    return config
+
+
+def test_every_field_is_known_to_be_inside_or_outside_training():
+    assert set(common.get_config()) == set(TRAINING) | set(OUTSIDE)
+
+
+@pytest.mark.parametrize("field", TRAINING)
+def test_the_hash_changes_with_what_is_trained(field):
+    before, after = common.get_config(), changed({field: TRAINING[field]})
+    assert config_hash(before) != config_hash(after)
+
+
+@pytest.mark.parametrize("field", OUTSIDE)
+def test_the_hash_stays_with_what_is_measured(field):
+    assert config_hash(common.get_config()) == config_hash(changed({field: OUTSIDE[field]}))
+
+
+@pytest.mark.parametrize("share, same", [(0.0, True), (0.5, False)])
+def test_the_distortion_counts_for_a_run_that_trains_on_it(share, same):
+    hashes = {
+        config_hash(changed({"train_distortion": share, "distortion": {"strength": strength}}))
+        for strength in (0.1, 0.2)
+    }
+    assert (len(hashes) == 1) == same
+
+
+def test_the_hash_is_twelve_hexadecimal_digits_and_survives_json():
+    config = common.get_config()
+    found = config_hash(config)
+    assert len(found) == 12 and int(found, 16) >= 0
+    read_back = type(config)(json.loads(json.dumps(to_json(config))))
+    assert config_hash(read_back) == found
+
+
+def test_differences_name_fields_by_their_path():
+    old = to_json(common.get_config())
+    new = to_json(changed({"seed": 1, "model": {"width": 0.5}}))
+    del new["task"]
+    assert differences(old, new) == [
+        "model.width: 1.0 -> 0.5", "seed: 0 -> 1", "task: classify -> absent"
+    ]
+    assert differences(old, old) == []
+
+
+def test_a_config_is_found_beside_the_package_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert to_json(load_config("configs/dae.py:small")) == to_json(dae.get_config("small"))
+
+
+def test_a_config_of_ones_own_is_found_where_one_stands(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "run.py").write_text(
+        "from configs import common\n\ndef get_config(variant=None):\n"
+        "    config = common.get_config()\n    config.seed = 1 if variant == 'other' else 7\n"
+        "    return config\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert load_config("mine/run.py").seed == 7
+    assert load_config("mine/run.py:other").seed == 1
+
+
+def test_an_unknown_file_is_answered_with_the_nearest():
+    with pytest.raises(UserError, match="no config file 'configs/vg.py'.*'configs/vgg.py'"):
+        load_config("configs/vg.py")
+
+
+@pytest.mark.parametrize("name", ["dae", "vgg", "vgg_dae", "quickstart"])
+def test_an_unknown_variant_is_answered_with_the_known(name):
+    with pytest.raises(UserError, match="this config has no variant 'smal'.*Known: "):
+        load_config(f"configs/{name}.py:smal")
+
+
+def test_a_variant_is_picked_or_the_default():
+    known = {"one": 1, "two": 2}
+    assert pick_variant("two", known, default="one") == 2
+    assert pick_variant(None, known, default="one") == 1
+
+
+def test_a_study_lists_runs():
+    assert is_study(load_config("configs/vgg_dae.py"))
+    assert not is_study(load_config("configs/vgg_dae.py:A"))
