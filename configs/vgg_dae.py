@@ -7,6 +7,7 @@ Expected: A keeps its clean accuracy on distorted faces, the plain VGG falls; RE
 
 A variant is one of these, or several joined by commas, as in `:finetune,small`:
   study       dae, vgg, A and B in order (default)
+  all         the same, then finetune and multitask
   A           the pretrained DAE, frozen, in front of the VGG
   B           both trained together from scratch by the classifier's loss
   finetune    the pretrained DAE in front, both trained, the DAE at a tenth of the rate; half of
@@ -37,7 +38,10 @@ HYBRIDS = {
 }
 PRETRAINED = ("A", "finetune")
 SCALES = ("repaired", "small", "as_printed")
-STUDY = ("dae", "vgg", "A", "B")
+STUDIES = {
+    "study": ("dae", "vgg", "A", "B"),
+    "all": ("dae", "vgg", "A", "B", "finetune", "multitask"),
+}
 
 
 def get_config(variant: str | None = None) -> ConfigDict:
@@ -46,19 +50,20 @@ def get_config(variant: str | None = None) -> ConfigDict:
     Raises:
       UserError: an unknown variant, or two runs or two scales joined.
     """
-    known = {name: name for name in ("study", *HYBRIDS, *SCALES)}
-    chosen = [pick_variant(part, known, default="study") for part in (variant or "study").split(",")]
+    known = {name: name for name in (*STUDIES, *HYBRIDS, *SCALES)}
+    parts = (variant or "study").split(",")
+    chosen = [pick_variant(part, known, default="study") for part in parts]
     scales = [part for part in chosen if part in SCALES] or ["repaired"]
     runs = [part for part in chosen if part not in SCALES] or ["study"]
     if len(scales) > 1 or len(runs) > 1:
         raise UserError(
-            f"variant {variant!r} asks for two things at once; join one of study, "
-            f"{', '.join(HYBRIDS)} with one of {', '.join(SCALES)}"
+            f"variant {variant!r} asks for two things at once; join one of "
+            f"{', '.join([*STUDIES, *HYBRIDS])} with one of {', '.join(SCALES)}"
         )
     run, scale = runs[0], scales[0]
-    if run != "study":
+    if run in HYBRIDS:
         return hybrid(run, scale, dae_from=f"configs/dae.py:{scale}")
-    members = {name: _member(name, scale) for name in STUDY}
+    members = {name: _member(name, scale) for name in STUDIES[run]}
     return ConfigDict({"runs": ConfigDict(members, sort_keys=False)}, sort_keys=False)
 
 

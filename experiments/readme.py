@@ -11,7 +11,7 @@ from fer_jax.errors import UserError, run_command
 from fer_jax.report import plots
 from fer_jax.report.results import Run, Study, read_study
 from fer_jax.report.tables import Table, li_tables, markdown, reconstruction
-from fer_jax.report.wording import commands, count, percent, scale
+from fer_jax.report.wording import commands, count, scale
 
 STUDY = Path("results/vgg_dae-small")
 BASELINE = Path("results/pypi_fer")
@@ -28,7 +28,7 @@ def robustness_table(study: Study, baseline: Run | None) -> Table:
     strengths = sorted({strength for row in rows for strength in row.accuracies})
     columns = tuple("clean" if s == 0 else f"p = {s:g}" for s in strengths)
     return Table(
-        title="Accuracy on FER2013's PrivateTest, one pixel in 1/p replaced by a random grey level",
+        title="FER2013 PrivateTest, each pixel a random grey level with probability p: accuracy, %",
         columns=("network", "parameters", *columns),
         rows=[
             (row.label, row.parameters, *(_cell(row.accuracies.get(s)) for s in strengths))
@@ -120,7 +120,7 @@ def _cell(evaluation: dict | None) -> str:
     if evaluation is None:
         return "—"
     low, high = evaluation["accuracy_low"], evaluation["accuracy_high"]
-    return f"{percent(evaluation['accuracy'], 1)} ({100 * low:.0f}–{100 * high:.0f})"
+    return f"{100 * evaluation['accuracy']:.1f} ({100 * low:.0f}–{100 * high:.0f})"
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ def find_alarms(
     trained: dict[str, Any], validation: dict[str, Any], facts: dict[str, float | None]
 ) -> list[str]:
     """Name what is broken in an epoch, from its summaries and `Watch.validate`'s facts."""
-    alarms = []
     if trained["loss"] is None or validation["loss"] is None:
-        alarms.append("nan: the loss is not a finite number")
+        return ["nan: the loss is not a finite number"]
+    alarms = []
     if validation["confusion"] is not None:
         predicted = np.flatnonzero(np.sum(validation["confusion"], axis=0))
         if len(predicted) == 1:
@@ -30,7 +30,7 @@ def find_alarms(
         prior, loss = facts["prior_entropy"], validation["loss"]
         # A network on its way down passes the prior's entropy too, but already tells faces apart.
         blind = validation["accuracy"] < facts["majority"] + PRIOR_MARGIN
-        if blind and loss is not None and abs(loss - prior) < PRIOR_TOLERANCE * prior:
+        if blind and abs(loss - prior) < PRIOR_TOLERANCE * prior:
             alarms.append(
                 f"collapse: the validation loss is the entropy of the class prior, {prior:.4f}"
             )

@@ -55,15 +55,16 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
     better one is saved.
     """
     step = int(saved.state.step)
-    # A copy: on CPU the save may still read the buffers that the next step takes by donation.
+    tree = _pack(saved)
     checkpointer.save_async(
         step,
-        jax.tree.map(jnp.copy, _pack(saved)),
+        # A copy: on CPU the save may still read the buffers that the next step takes by donation.
+        jax.tree.map(jnp.copy, tree),
         # Orbax by itself skips a save while another is under way, or if a later step is there.
         force=True,
         # It is there if it was damaged, so that the run went back and came by again.
         overwrite=any(checkpoint.step == step for checkpoint in checkpointer.checkpoints),
-        custom_metadata=saved.loop,
+        custom_metadata=saved.loop | {"checksum": int(_checksum(tree))},
         metrics={"best_epoch": saved.loop["best_epoch"]}
         if step == saved.loop["best_step"]
         else None,
@@ -85,8 +86,13 @@ def restore(
     for candidate in candidates:
         try:
             tree = checkpointer.load(candidate.step, abstract)
-            loop = checkpointer.metadata(candidate.step).custom_metadata
-            return _unpack(tree, dict(loop))
+            loop = dict(checkpointer.metadata(candidate.step).custom_metadata)
+            actual = int(_checksum(tree))
+            if loop.pop("checksum", actual) != actual:
+                raise ValueError("its bytes have changed")
+            if not loop:
+                raise ValueError("its metadata are gone")
+            return _unpack(tree, loop)
         except Exception as error:  # Orbax raises many kinds for a damaged file
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             logging.warning(
@@ -132,6 +138,13 @@ def _pack(saved: Saved) -> dict[str, Any]:
 def _unpack(tree: dict[str, Any], loop: dict[str, Any]) -> Saved:
     state = tree["state"] | {"key": jax.random.wrap_key_data(tree["state"]["key"])}
     return Saved(TrainState(**state), tree["plateau"], tree["totals"], loop)
+
+
+@jax.jit
+def _checksum(tree: Any) -> jax.Array:
+    # The stored arrays carry none of their own. A sum modulo 2**32 does not depend on its order.
+    words = [jax.lax.bitcast_convert_type(leaf, jnp.uint8) for leaf in jax.tree.leaves(tree)]
+    return sum(jnp.sum(word, dtype=jnp.uint32) for word in words)
 
 
 def _abstract(leaf: jax.Array) -> jax.ShapeDtypeStruct:

@@ -141,8 +141,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     distortion, strength = parse_distortion(arguments.distortion)
     # Here and not above: a finished run evaluates, so it imports this module.
+    from fer_jax import host
     from fer_jax.finished import add_evaluation
 
+    host.prepare_process()
     evaluation = add_evaluation(
         arguments.workdir,
         data_dir=arguments.data_dir,

@@ -55,6 +55,8 @@ def add_evaluation(
 ) -> dict[str, Any]:
     """Evaluate a finished run once more and put the entry into its results and report.
 
+    A study that the run belongs to takes it over too.
+
     An entry of the same split, views, distortion and strength is replaced. The probabilities, if
     asked for, are an npz of `rows`, `labels` and `probabilities` `[n, k]` in the split's order.
 
@@ -81,6 +83,9 @@ def add_evaluation(
         Path(workdir) / results.RESULTS, {**held, "evaluations": [*kept, entry]}
     )
     write_report(workdir)
+    study = Path(workdir).resolve().parent
+    if results.renew_study(study):
+        write_report(study)
     return entry
 
 

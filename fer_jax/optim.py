@@ -23,7 +23,9 @@ SCHEDULES: dict[str, Callable[[float, int, int], optax.Schedule]] = {
 }
 
 
-def make_tx(optim: ConfigDict, *, steps_per_epoch: int, epochs: int) -> optax.GradientTransformation:
+def make_tx(
+    optim: ConfigDict, *, steps_per_epoch: int, epochs: int
+) -> optax.GradientTransformation:
     """Build the optimizer that `config.optim` describes.
 
     `optim.rules` are ordered pairs (regex, label); a parameter, named like `vgg/conv1_1/kernel`,

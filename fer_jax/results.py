@@ -59,6 +59,16 @@ def read(workdir: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def renew_study(folder: Path) -> bool:
+    """Take its runs' present results into a study's list; False if `folder` is no study's."""
+    listed = read(folder)
+    if not isinstance(listed, list):
+        return False
+    present = [read(Path(folder) / item["run"]) or item for item in listed]
+    writers.write_json(Path(folder) / RESULTS, present)
+    return True
+
+
 def load_data(config: ConfigDict, data_dir: str | None) -> dict[str, Split]:
     """Load the splits that `config.data` describes."""
     sizes = tuple(size or None for size in config.data.sizes)

@@ -34,12 +34,10 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
     siblings = {name: (config.runs[name], workdir / name) for name in config.runs}
-    collected = []
-    for name, (run_config, run_workdir) in siblings.items():
-        collected.append(
-            run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
-        )
-        write_report(run_workdir)
+    collected = [
+        run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
+        for run_config, run_workdir in siblings.values()
+    ]
     writers.write_json(workdir / results.RESULTS, collected)
     write_report(workdir)
 

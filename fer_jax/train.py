@@ -1,9 +1,9 @@
-"""Train one run and evaluate it: epochs, plateau, early stopping, checkpoints, progress; no maths."""
+"""Train one run and evaluate it: epochs, plateau, early stopping, checkpoints; no maths."""
 
 import logging
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -133,11 +133,11 @@ def _check_names(config: ConfigDict) -> None:
 def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
     """Return the step of the config's task, with its static options filled in."""
     strength = tuple(config.train_strength) or float(config.distortion.strength)
+    augmentation = config.augmentation.to_dict()
+    # A rotation by nothing would still interpolate every face.
+    rotate = tuple(augmentation["rotate"]) if any(augmentation["rotate"]) else None
     inputs = Inputs(
-        augmentation=tuple(sorted(
-            (name, tuple(value) if isinstance(value, (tuple, list)) else value)
-            for name, value in config.augmentation.to_dict().items()
-        )),
+        augmentation=tuple(sorted({**augmentation, "rotate": rotate}.items())),
         distortion=config.distortion.name if config.train_distortion else "clean",
         strength=strength,
         share=float(config.train_distortion),
@@ -172,10 +172,10 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     watch = Watch(run, pad_split(
         run.splits["validation"], run.mesh, batch_size=config.evaluation.batch_size
     ))
-    log = writers.MetricsLog(run.workdir, keep_epochs=saved.loop["epoch"])
     total = config.epochs * run.steps_per_epoch
     with (
         _catch_signals() as requested,
+        closing(writers.MetricsLog(run.workdir, keep_epochs=saved.loop["epoch"])) as log,
         writers.show_progress(title, total=total, done=int(saved.state.step)) as display,
     ):
         while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:

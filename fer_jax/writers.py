@@ -83,8 +83,11 @@ class MetricsLog:
         for name, value in row.items():
             if self.board and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, row["epoch"])
+
+    def close(self) -> None:
+        """Let TensorBoard's own thread write what it still holds."""
         if self.board:
-            self.board.flush()
+            self.board.close()
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:
@@ -102,9 +105,9 @@ def read_metrics(workdir: Path) -> list[dict[str, Any]]:
 def epoch_line(title: str, row: dict[str, Any], *, epochs: int) -> str:
     """Sum up an epoch in one line of at most 80 columns."""
     parts = [f"{title} {row['epoch']}/{epochs}"]
-    for name in ("train", "validation"):
+    for name, short in (("train", "train"), ("validation", "val")):
         loss, accuracy = row[f"{name}_loss"], row[f"{name}_accuracy"]
-        text = f"{name} " + ("nan" if loss is None else f"{loss:.4f}")
+        text = f"{short} " + ("nan" if loss is None else f"{loss:.4f}")
         parts.append(text if accuracy is None else f"{text} {accuracy:.1%}")
     parts += [f"{row['images_per_second']:.0f} img/s", f"{row['seconds']:.0f} s"]
     return "  ".join(parts)
@@ -138,4 +141,4 @@ def _tensorboard(workdir: Path):
         from tensorboardX import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(Path(workdir) / "tensorboard"))
+    return SummaryWriter(str(Path(workdir) / "tensorboard"), flush_secs=10)

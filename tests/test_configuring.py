@@ -7,6 +7,7 @@ import pytest
 
 from configs import common, dae
 from fer_jax.configuring import (
+    check_field,
     config_hash,
     differences,
     is_study,
@@ -14,7 +15,7 @@ from fer_jax.configuring import (
     pick_variant,
     to_json,
 )
-from fer_jax.errors import UserError
+from fer_jax.errors import UsageError, UserError
 
 # A change of each field that training depends on.
 TRAINING = {
@@ -131,3 +132,23 @@ def test_a_variant_is_picked_or_the_default():
 def test_a_study_lists_runs():
     assert is_study(load_config("configs/vgg_dae.py"))
     assert not is_study(load_config("configs/vgg_dae.py:A"))
+
+
+@pytest.mark.parametrize("path", ["seed", "optim.plateau.patience", "data.sizes[0]"])
+def test_a_field_that_is_there_passes(path):
+    check_field(common.get_config(), path)
+
+
+@pytest.mark.parametrize(
+    "path, hint",
+    [
+        ("sed", "Did you mean 'seed'?"),
+        ("optim.plateau.patiense", "Did you mean 'patience'? Known: "),
+        ("seed.first", "That is one value."),
+    ],
+)
+def test_a_field_that_is_not_there_is_answered_with_its_neighbours(path, hint):
+    with pytest.raises(UsageError) as refused:
+        check_field(common.get_config(), path)
+    assert f"the config has no field {path!r}" in str(refused.value)
+    assert hint in str(refused.value)

@@ -141,28 +141,28 @@ def load(*, seed: int = 0, sizes: tuple[int | None, ...] = SIZES) -> dict[str, S
 
 def _draw_block(seed: int, block: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw one block: images u8 [BLOCK, size, size] and labels i32 [BLOCK]."""
-    rng = np.random.default_rng((seed, block))
-    labels = rng.permutation(np.arange(BLOCK) % len(EMOTIONS)).astype(np.int32)
-    face = _draw_parameters(rng, labels)
-    coarse, fine = (rng.standard_normal((BLOCK, k, k), np.float32) for k in (5, 24))
+    generator = np.random.default_rng((seed, block))
+    labels = generator.permutation(np.arange(BLOCK) % len(EMOTIONS)).astype(np.int32)
+    face = _draw_parameters(generator, labels)
+    coarse, fine = (generator.standard_normal((BLOCK, k, k), np.float32) for k in (5, 24))
     # Grain comes last: it is the only draw whose amount depends on the size.
-    grain = rng.standard_normal((BLOCK, size, size), np.float32)
+    grain = generator.standard_normal((BLOCK, size, size), np.float32)
     blobs, strands = _smooth_noise(coarse, size), _smooth_noise(fine, size)
     images = _photograph(_render(face, blobs, strands), face, grain)
     return np.rint(255 * images).astype(np.uint8), labels
 
 
-def _draw_parameters(rng: np.random.Generator, labels: np.ndarray) -> SimpleNamespace:
+def _draw_parameters(generator: np.random.Generator, labels: np.ndarray) -> SimpleNamespace:
     """Draw every parameter of the faces as f32 [n, 1, 1], expression included."""
     n = len(labels)
     low, high = np.array(list(RANGES.values()), np.float32).T
-    values = low + (high - low) * rng.random((n, len(RANGES)), np.float32)
-    has = rng.random((n, len(CHANCES)), np.float32) < np.array(list(CHANCES.values()))
-    intensity = rng.uniform(*INTENSITY, (n, 1)).astype(np.float32)
-    between = rng.random((n, 1), np.float32)
+    values = low + (high - low) * generator.random((n, len(RANGES)), np.float32)
+    has = generator.random((n, len(CHANCES)), np.float32) < np.array(list(CHANCES.values()))
+    intensity = generator.uniform(*INTENSITY, (n, 1)).astype(np.float32)
+    between = generator.random((n, 1), np.float32)
     one, other = MOVE_TABLE[labels, 0], MOVE_TABLE[labels, 1]
     moves = intensity * (one + between * (other - one))
-    moves += RESTING * rng.standard_normal(moves.shape, np.float32)
+    moves += RESTING * generator.standard_normal(moves.shape, np.float32)
     names = (*RANGES, *CHANCES, *MOVES)
     columns = np.concatenate([values, has.astype(np.float32), moves], axis=1).T
     return SimpleNamespace(**dict(zip(names, columns[:, :, None, None], strict=True)))

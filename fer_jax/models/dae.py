@@ -71,4 +71,5 @@ class UpsampledConv(nn.Module):
         shape = (3, 3, x.shape[-1], self.filters)
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.filters,))
-        return upsample_2x_conv(x, kernel.astype(self.dtype)) + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+        convolved = upsample_2x_conv(x, kernel.astype(self.dtype))
+        return convolved + bias.astype(self.dtype).reshape(1, 1, 1, -1)

@@ -35,19 +35,22 @@ class Run(NamedTuple):
 
     @property
     def finished(self) -> bool:
+        """Say whether the run has results."""
         return bool(self.result)
 
     @property
     def is_classifier(self) -> bool:
+        """Say whether the run counted predictions."""
         return any(e.get("confusion") for e in self.evaluations)
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
+        """Return the entries of the results' `evaluations`."""
         return self.result.get("evaluations") or []
 
     @property
     def alarms(self) -> list[str]:
-        """All alarms of the run as text, each once."""
+        """Return all alarms of the run as text, each once."""
         found = list(self.result.get("alarms") or [])
         if not found:
             found = [a for epoch in self.history for a in epoch.get("alarms") or []]
@@ -99,20 +102,24 @@ class Study(NamedTuple):
 
     @property
     def finished(self) -> list[Run]:
+        """Return the runs that have results."""
         return [run for run in self.runs if run.finished]
 
     @property
     def classifiers(self) -> list[Run]:
+        """Return the runs that counted predictions."""
         return [run for run in self.runs if run.is_classifier]
 
     @property
     def dataset(self) -> str:
+        """Return the dataset that the results name, or "?"."""
         return next(
             (str(r.result["dataset"]) for r in self.finished if r.result.get("dataset")), "?"
         )
 
     @property
     def synthetic(self) -> bool:
+        """Say whether the faces were drawn, not photographed."""
         return any(r.result.get("dataset") == "synthetic" for r in self.runs)
 
     @property

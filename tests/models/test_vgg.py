@@ -38,7 +38,9 @@ def test_parameters_at_full_width_are_the_papers():
 def test_layers_are_named_by_block_and_place():
     names = set(abstract_init(VGG(width=1 / 64))["params"])
     depths = (2, 2, 3, 3, 3)
-    convolutions = {f"conv{i}_{j}" for i, depth in enumerate(depths, 1) for j in range(1, depth + 1)}
+    convolutions = {
+        f"conv{i}_{j}" for i, depth in enumerate(depths, 1) for j in range(1, depth + 1)
+    }
     assert names == convolutions | {f"bn{i}" for i in range(1, 8)} | {"fc6", "fc7", "head"}
 
 

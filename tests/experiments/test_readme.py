@@ -1,0 +1,57 @@
+"""The README's tables come from results files, and only from them."""
+
+import json
+
+import pytest
+
+from experiments import readme
+from fer_jax.errors import UserError
+from fer_jax.report.results import read_study
+from tests.report.fakes import write_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    folder = tmp_path / "vgg_dae-small"
+    write_study(folder, ("dae", "vgg", "A", "B"), dataset="fer2013")
+    return read_study(folder)
+
+
+def test_the_table_shows_what_the_results_hold(study):
+    table = readme.robustness_table(study, None)
+    vgg = study.run_of("vgg")
+    private = {e["strength"]: e for e in vgg.by_strength("random_grey", split="private")}
+    row = next(row for row in table.rows if row[0] == vgg.label)
+    assert private, "the fake study must have PrivateTest evaluations for this test to mean anything"
+    for name, cell in zip(table.columns[2:], row[2:], strict=True):
+        strength = 0.0 if name == "clean" else float(name.removeprefix("p = "))
+        assert cell.startswith(f"{100 * private[strength]['accuracy']:.1f} (")
+
+
+def test_the_block_names_scale_and_commands(study):
+    block = readme.generated_block(study, None)
+    assert "Scale: reduced" in block
+    for run in study.finished:
+        assert run.result["command"] in block
+
+
+def test_only_the_text_between_the_markers_is_replaced():
+    text = "before\n<!-- x:begin -->\nold\n<!-- x:end -->\nafter\n"
+    new = readme.replace_block(text, "new", name="x")
+    assert new == "before\n<!-- x:begin -->\nnew\n<!-- x:end -->\nafter\n"
+    assert readme.replace_block(new, "new", name="x") == new
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(UserError, match="put the two lines back"):
+        readme.replace_block("no markers", "new", name="x")
+
+
+def test_collect_takes_only_the_small_files(tmp_path):
+    run = tmp_path / "work" / "vgg"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "results.json").write_text(json.dumps({"run": "vgg"}))
+    (run / "metrics.jsonl").write_text("")
+    readme.collect(tmp_path / "work", tmp_path / "kept")
+    found = sorted(path.name for path in (tmp_path / "kept").rglob("*") if path.is_file())
+    assert found == ["metrics.jsonl", "results.json"]

@@ -1,0 +1,53 @@
+"""Errors: one message, no traceback, and the exit code that says whose fault it is."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from fer_jax.errors import UsageError, UserError, run_command, suggest
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UserError("no data"), 1), (UsageError("no such flag"), 2)]
+)
+def test_a_users_error_is_printed_alone(capsys, error, code):
+    @run_command
+    def main():
+        raise error
+
+    assert main() == code
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"error: {error}\n")
+
+
+def test_done_is_zero_and_arguments_pass_through():
+    assert run_command(lambda a, *, b: None)(1, b=2) == 0
+
+
+def test_a_bug_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 / 0)()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_ends_a_command_with_one_line(capsys, number, code):
+    before = signal.getsignal(signal.SIGTERM)
+
+    @run_command
+    def main():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    assert main() == code
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and "the same command" in err
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_nearest_name_is_suggested_and_all_are_listed():
+    assert suggest("vvg", ["dae", "vgg"]) == "Did you mean 'vgg'? Known: dae, vgg."
+    assert suggest("resnet", ["dae", "vgg"]) == "Known: dae, vgg."

@@ -1,0 +1,211 @@
+"""The loop: stopping, resuming, the best epoch, alarms. Softmax regression: it compiles quickly."""
+
+import logging
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from fer_jax import checkpoint, results, train
+from fer_jax.dispatch import Dispatch
+from fer_jax.errors import UserError
+from fer_jax.state import init_state
+from tests import running, tiny_study
+
+STEPS = 64 // 16  # of an epoch
+
+
+def make_config(**changes):
+    config = tiny_study.get_config("linear")
+    config.evaluation.strengths = ()
+    config.update(changes)
+    return config
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """Train three epochs without interruption."""
+    workdir = tmp_path_factory.mktemp("straight") / "w"
+    return workdir, train.train_and_evaluate(make_config(), workdir)
+
+
+def without_cost(workdir):
+    held = running.read_results(workdir)
+    return {name: value for name, value in held.items() if name != "command"}
+
+
+def send(monkeypatch, number, *, step):
+    """Let a signal come while the run's step of that number is computed."""
+    real, calls = train.make_dispatch, []
+
+    def make_dispatch(*args, **kwargs):
+        made = real(*args, **kwargs)
+
+        def once(*args):
+            calls.append(None)
+            if len(calls) == step:
+                os.kill(os.getpid(), number)
+            return made.train(*args)
+
+        return Dispatch(once, made.steps)
+
+    monkeypatch.setattr(train, "make_dispatch", make_dispatch)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "step"),
+    [
+        (signal.SIGTERM, 143, STEPS + 2),  # inside the second epoch
+        (signal.SIGINT, 130, 2 * STEPS),  # with its last step
+        (signal.SIGTERM, 143, 3 * STEPS),  # with the run's last step
+    ],
+)
+def test_a_signal_saves_and_the_same_call_goes_on(
+    straight, tmp_path, monkeypatch, number, code, step
+):
+    workdir = tmp_path / "w"
+    with monkeypatch.context() as patch:
+        send(patch, number, step=step)
+        with pytest.raises(train.Stopped, match=f"saved at step {step}; the same command") as stop:
+            train.train_and_evaluate(make_config(), workdir)
+    assert stop.value.exit_code == code
+    assert running.read_checkpoint(workdir)[0] == step
+    assert not (workdir / "results.json").exists()
+
+    train.train_and_evaluate(make_config(), workdir)
+
+    assert without_cost(workdir) == without_cost(straight[0])
+    assert running.read_rows(workdir) == running.read_rows(straight[0])
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        running.read_checkpoint(workdir), running.read_checkpoint(straight[0]),
+    )
+
+
+def test_a_damaged_newest_checkpoint_costs_an_epoch_not_the_run(straight, tmp_path, caplog):
+    workdir = tmp_path / "w"
+    train.train_and_evaluate(make_config(), workdir)
+    (workdir / "results.json").unlink()
+    for path in (workdir / "checkpoints" / str(3 * STEPS)).rglob("d/*"):
+        path.write_bytes(b"")
+    with caplog.at_level(logging.INFO):
+        train.train_and_evaluate(make_config(), workdir)
+    said = [record.getMessage() for record in caplog.records if record.name == "root"]
+    assert any(f"checkpoint {3 * STEPS} of" in line for line in said)
+    assert f"w goes on from step {2 * STEPS}" in said
+    assert without_cost(workdir) == without_cost(straight[0])
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        running.read_checkpoint(workdir), running.read_checkpoint(straight[0]),
+    )
+
+
+def test_a_slow_epoch_is_saved_inside(tmp_path, monkeypatch):
+    steps = []
+    real = checkpoint.save
+    monkeypatch.setattr(
+        checkpoint, "save",
+        lambda checkpointer, saved: (steps.append(int(saved.state.step)), real(checkpointer, saved)),
+    )
+    train.train_and_evaluate(make_config(checkpoint_minutes=0.0, epochs=1), tmp_path)
+    assert steps == [1, 2, 3, 4]
+
+
+def script(monkeypatch, losses):
+    """Let the validation loss after each epoch be what the test says."""
+    given = iter(losses)
+    real = train.Watch.validate
+
+    def validate(self, variables):
+        summary, facts = real(self, variables)
+        return summary | {"loss": next(given)}, facts
+
+    monkeypatch.setattr(train.Watch, "validate", validate)
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_the_weights_evaluated_are_the_best_epochs_or_the_last(tmp_path, monkeypatch, restore_best):
+    # The second and the fourth are equally good: the earlier is the best. Five epochs, so that it
+    # is no longer among the two newest.
+    script(monkeypatch, [2.0, 1.0, 3.0, 1.0, 1.5])
+    held = train.train_and_evaluate(make_config(epochs=5, restore_best=restore_best), tmp_path)
+    assert (held["best_epoch"], held["best_step"]) == (2, 2 * STEPS)
+    assert held["weights"] == ("best" if restore_best else "last")
+    assert held["weights_step"] == (2 * STEPS if restore_best else 5 * STEPS)
+    # The results' own validation loss is that of those weights: their cross-entropy by hand.
+    _, tree = running.read_checkpoint(tmp_path, step=held["weights_step"])
+    head = tree["state"]["params"]["head"]
+    split = results.load_data(make_config(), None)["validation"]
+    x = split.images.reshape(32, -1) / 255 - 0.5
+    logits = x @ np.asarray(head["kernel"]) + np.asarray(head["bias"])
+    each = np.log(np.exp(logits).sum(1)) - logits[np.arange(32), split.labels]
+    assert held["evaluations"][0]["split"] == "validation"
+    assert held["evaluations"][0]["loss"] == pytest.approx(each.mean(), rel=1e-4)
+
+
+def test_early_stopping_stops_and_a_small_gain_is_none(tmp_path, monkeypatch):
+    # Gains of less than .1 do not count, so epoch 1 stays the best although later ones are lower.
+    script(monkeypatch, [2.0, 1.95, 1.92, 1.91, 0.0, 0.0])
+    config = make_config(epochs=6, early_stopping={"patience": 3, "min_delta": 0.1})
+    held = train.train_and_evaluate(config, tmp_path)
+    assert (held["epochs"], held["best_epoch"], held["weights_step"]) == (4, 1, STEPS)
+
+
+def test_nan_stops_the_run_and_is_named(tmp_path, caplog):
+    held = train.train_and_evaluate(
+        make_config(epochs=9, optim={"learning_rate": float("nan")}), tmp_path
+    )
+    assert held["epochs"] == 1
+    assert held["alarms"][0] == "nan: the loss is not a finite number (epoch 1)"
+    assert any("epoch 1: nan" in record.getMessage() for record in caplog.records)
+    (row,) = running.read_rows(tmp_path)
+    assert row["validation_loss"] is None and row["alarms"][0].startswith("nan")
+    text = (tmp_path / "results.json").read_text()
+    assert "NaN" not in text.replace('"learning_rate": NaN', "")
+
+
+def test_a_collapse_is_named_in_log_metrics_and_results(tmp_path, caplog):
+    # A rate of zero: the untrained network. Its head is zero, so it calls every face angry.
+    config = make_config(epochs=2, optim={"learning_rate": 0.0})
+    with pytest.MonkeyPatch.context() as patch:
+        def zeros(*args, **kwargs):
+            state = init_state(*args, **kwargs)
+            return state._replace(params=jax.tree.map(lambda leaf: leaf * 0, state.params))
+
+        patch.setattr(train, "init_state", zeros)
+        held = train.train_and_evaluate(config, tmp_path)
+    alarm = "collapse: every validation face is called angry"
+    assert f"{alarm} (epochs 1-2)" in held["alarms"]
+    assert all(alarm in row["alarms"] for row in running.read_rows(tmp_path))
+    assert any(f"epoch 2: {alarm}" in record.getMessage() for record in caplog.records)
+
+
+def test_bfloat16_trains_and_keeps_its_parameters_in_float32(tmp_path):
+    config = tiny_study.get_config("dae")
+    config.update({"epochs": 1, "model": {"dtype": "bfloat16"}})
+    config.evaluation.strengths = ()
+    held = train.train_and_evaluate(config, tmp_path)
+    assert 0.5 < held["evaluations"][0]["loss"] < 0.7  # nats a pixel; a grey picture is .693
+    _, tree = running.read_checkpoint(tmp_path)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(tree["state"]["params"])} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 65}, "more than the 64 training faces"),
+        ({"epochs": 0}, "config.epochs is 0"),
+        ({"task": "clasify"}, "Did you mean 'classify'?"),
+        ({"distortion": {"name": "gausian"}}, "Did you mean 'gaussian'?"),
+        ({"evaluation": {"views": "fip"}}, "Did you mean 'flip'?"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_once(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        train.prepare(make_config(**changes), tmp_path)
+
+
+def test_signals_are_handed_back(straight):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
