@@ -41,7 +41,7 @@ def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
     if isinstance(finished, list):
         raise UserError(f"{workdir} holds a study; choose another --workdir for this run")
     # A folder where nothing was saved yet (a wrong field, no data) may change its config.
-    if path.exists() and (finished or any((workdir / checkpoint.NAME).glob("[0-9]*"))):
+    if path.exists() and (finished is not None or any((workdir / checkpoint.NAME).glob("[0-9]*"))):
         held = json.loads(path.read_text())
         if held["config_hash"] != described["config_hash"]:
             changed = differences(held["config"], described["config"])

@@ -1,5 +1,6 @@
 """The command: what it takes, what it refuses, and that a refusal is one message."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from fer_jax import main as command
 from tests import running
 
 CONFIG = f"--config={running.STUDY}"
+# ml-collections' own way of loading a file.
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,8 @@ CONFIG = f"--config={running.STUDY}"
 def test_a_wrong_command_line_is_one_message(capsys, monkeypatch, tmp_path, arguments, code, message):
     monkeypatch.chdir(tmp_path)
     command.flags.FLAGS.unparse_flags()
-    assert command.main(["main", *arguments]) == code
+    monkeypatch.setattr(sys, "argv", ["main", *arguments])  # read by ml-collections
+    assert command.main() == code
     out, err = capsys.readouterr()
     assert not out
     assert err.startswith("error: ") and message in err and "Traceback" not in err
@@ -44,7 +48,8 @@ def test_help_lists_the_flags(capsys):
     with pytest.raises(SystemExit) as stopped:
         command.main(["main", "--help"])
     assert stopped.value.code == 0
-    assert all(flag in capsys.readouterr().out for flag in ("--config", "--workdir", "--data_dir"))
+    out = capsys.readouterr().out
+    assert all(flag in out for flag in ("--config", "--workdir", "--data_dir"))
 
 
 @pytest.mark.parametrize(

@@ -155,15 +155,14 @@ def test_early_stopping_stops_and_a_small_gain_is_none(tmp_path, monkeypatch):
 
 def test_nan_stops_the_run_and_is_named(tmp_path, caplog):
     held = train.train_and_evaluate(
-        make_config(epochs=9, optim={"learning_rate": float("nan")}), tmp_path
+        make_config(epochs=9, optim={"learning_rate": 1e38}), tmp_path
     )
     assert held["epochs"] == 1
     assert held["alarms"][0] == "nan: the loss is not a finite number (epoch 1)"
     assert any("epoch 1: nan" in record.getMessage() for record in caplog.records)
     (row,) = running.read_rows(tmp_path)
     assert row["validation_loss"] is None and row["alarms"][0].startswith("nan")
-    text = (tmp_path / "results.json").read_text()
-    assert "NaN" not in text.replace('"learning_rate": NaN', "")
+    assert "NaN" not in (tmp_path / "results.json").read_text()
 
 
 def test_a_collapse_is_named_in_log_metrics_and_results(tmp_path, caplog):
