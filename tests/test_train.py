@@ -105,10 +105,12 @@ def test_a_damaged_newest_checkpoint_costs_an_epoch_not_the_run(straight, tmp_pa
 def test_a_slow_epoch_is_saved_inside(tmp_path, monkeypatch):
     steps = []
     real = checkpoint.save
-    monkeypatch.setattr(
-        checkpoint, "save",
-        lambda checkpointer, saved: (steps.append(int(saved.state.step)), real(checkpointer, saved)),
-    )
+
+    def save(checkpointer, saved):
+        steps.append(int(saved.state.step))
+        real(checkpointer, saved)
+
+    monkeypatch.setattr(checkpoint, "save", save)
     train.train_and_evaluate(make_config(checkpoint_minutes=0.0, epochs=1), tmp_path)
     assert steps == [1, 2, 3, 4]
 

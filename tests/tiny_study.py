@@ -1,4 +1,4 @@
-"""A study of seconds for the tests: a DAE and hybrid A on a few synthetic faces; single runs too."""
+"""A study of seconds for the tests: a DAE and hybrid A on few synthetic faces; single runs too."""
 
 from ml_collections import ConfigDict
 
@@ -11,6 +11,7 @@ TINY = {
     "data": {"dataset": "synthetic", "protocol": "synthetic", "sizes": (64, 32, 32)},
     "model": {"blocks": ((4, 1), (8, 1)), "dense": (8,), "filters": (2, 2), "momentum": 0.9},
     "augmentation": {"rotate": (0.0, 0.0)},
+    "distortion": {"name": "random_grey", "strength": 0.3},
     "optim": {"learning_rate": 5e-3, "schedule": "constant"},
     "early_stopping": {"patience": 20},
     "evaluation": {"batch_size": 32, "splits": ("validation", "test"), "strengths": (0.5,)},

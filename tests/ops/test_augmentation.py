@@ -7,6 +7,8 @@ import pytest
 
 from fer_jax.ops import augmentation as aug
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 KEY = jax.random.key(3)
 B, H, W = 4, 9, 11
 

@@ -15,6 +15,8 @@ from fer_jax.ops.distortion import (
     salt_pepper,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 NAMES = ["random_grey", "gaussian", "salt_pepper", "blur"]
 # 0.5 lies between the grey levels 127/255 and 128/255: a pixel that left it was distorted.
 GREY = jnp.full((64, 48, 48, 1), 0.5)

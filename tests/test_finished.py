@@ -1,0 +1,88 @@
+"""A finished run opened again: only what is missing is evaluated, by the weights it ended with."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from fer_jax import finished, results, train
+from fer_jax.errors import UserError
+from tests import running, tiny_study
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("trained") / "linear"
+    config = tiny_study.get_config("linear")
+    config.epochs = 1
+    train.train_and_evaluate(config, workdir)
+    return workdir, config
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    workdir = tmp_path / "linear"
+    shutil.copytree(trained[0], workdir)
+    return workdir, trained[1].copy_and_resolve_references()
+
+
+def test_what_the_config_asks_anew_is_evaluated_and_nothing_else(run, monkeypatch):
+    workdir, config = run
+    before = running.read_results(workdir)["evaluations"]
+    real, done = results.evaluate_once, []
+    monkeypatch.setattr(
+        results, "evaluate_once",
+        lambda config, weights, split, entry, **options: (
+            done.append((entry["split"], entry["strength"])),
+            real(config, weights, split, entry, **options),
+        )[1],
+    )
+    assert finished.complete(config, workdir)["evaluations"] == before
+    assert not done
+
+    config.evaluation.strengths = (0.5, 0.7)
+    held = finished.complete(config, workdir)
+
+    assert done == [("validation", 0.7), ("test", 0.7)]
+    assert held["evaluations"][: len(before)] == before
+    assert held == json.loads((workdir / "results.json").read_text())
+    assert held["config"]["evaluation"]["strengths"] == [0.5, 0.7]
+
+
+def test_a_run_of_a_changed_training_is_not_completed(run):
+    workdir, config = run
+    config.optim.learning_rate = 1.0
+    with pytest.raises(UserError, match=r"optim.learning_rate: 0.005 -> 1.0"):
+        train.train_and_evaluate(config, workdir)
+
+
+def test_the_weights_are_the_checkpoints(run):
+    workdir, _ = run
+    held, loaded, weights = finished.load_run(workdir)
+    _, tree = running.read_checkpoint(workdir, step=held["weights_step"])
+    kernel = tree["state"]["params"]["head"]["kernel"]
+    np.testing.assert_array_equal(np.asarray(weights["params"]["head"]["kernel"]), kernel)
+    assert loaded.splits["test"].labels.shape == (32,)
+
+
+def test_evaluating_again_what_is_there_gives_the_same_entry(run, monkeypatch):
+    workdir, _ = run
+    monkeypatch.setattr(finished, "write_report", lambda workdir: None)
+    before = running.read_results(workdir)["evaluations"]
+    wanted = next(entry for entry in before if entry["strength"] == 0.5)
+    added = finished.add_evaluation(
+        workdir, split=wanted["split"], distortion="random_grey", strength=0.5, views="plain"
+    )
+    assert added == wanted
+    after = running.read_results(workdir)["evaluations"]
+    assert sorted(map(str, after)) == sorted(map(str, before))
+    with pytest.raises(UserError, match="no split 'tset'. Did you mean 'test'"):
+        finished.add_evaluation(
+            workdir, split="tset", distortion="clean", strength=0.0, views="plain"
+        )
+
+
+def test_a_run_that_is_not_finished_says_so(tmp_path):
+    with pytest.raises(UserError, match="has no results.json; train the run first"):
+        finished.load_run(tmp_path)
