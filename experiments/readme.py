@@ -11,11 +11,12 @@ from fer_jax.errors import UserError, run_command
 from fer_jax.report import plots
 from fer_jax.report.results import Run, Study, read_study
 from fer_jax.report.tables import Table, li_tables, markdown, reconstruction
-from fer_jax.report.wording import commands, count, scale
+from fer_jax.report.wording import commands, count, headline
 
 STUDY = Path("results/vgg_dae-small")
 BASELINE = Path("results/pypi_fer")
 PICTURE = Path("docs/robustness.png")
+PAPER_EPOCHS = 150
 KEPT = ("results.json", "metrics.jsonl")
 
 
@@ -41,18 +42,41 @@ def robustness_table(study: Study, baseline: Run | None) -> Table:
     )
 
 
-def generated_block(study: Study, baseline: Run | None) -> str:
-    """Return the Markdown that stands between the README's markers."""
-    facts = "; ".join(f"{term.lower()} {value}" for term, value in scale(study))
-    tables = [robustness_table(study, baseline), *li_tables(study), reconstruction(study)]
+def headline_block(study: Study, baseline: Run | None) -> str:
+    """Return the Markdown at the README's top: one picture, one table, and at which scale."""
     parts = [
+        headline(study),
         f"![Test accuracy against noise strength]({PICTURE})",
-        markdown(tables[0]),
-        f"**Scale: reduced** ({facts}). Made by:",
-        "```\n" + "\n".join([*commands(study), *(commands_of(baseline))]) + "\n```",
-        *(markdown(table) for table in tables[1:] if table),
+        markdown(robustness_table(study, baseline)),
+        scale_line(study),
     ]
     return "\n\n".join(part.strip() for part in parts)
+
+
+def results_block(study: Study, baseline: Run | None) -> str:
+    """Return the Markdown of the paper's tables beside ours, with the commands that made them."""
+    commits = ", ".join(dict.fromkeys(run.result["commit"][:12] for run in study.finished))
+    parts = [
+        f"{scale_line(study)} Commits {commits}. Made by:",
+        "```bash\n" + "\n".join([*commands(study), *commands_of(baseline)]) + "\n```",
+        *(markdown(table) for table in [*li_tables(study), reconstruction(study)] if table),
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def scale_line(study: Study) -> str:
+    """Say how far the runs are from the paper's: width, epochs, seeds, device."""
+    configs = [run.result["config"] for run in study.finished]
+    widths = {config["model"]["width"] for config in configs if config["model"]["name"] != "dae"}
+    epochs = ", ".join(f"{run.name} {run.result['epochs']}" for run in study.finished)
+    seeds = sorted({run.result["seed"] for run in study.finished})
+    devices = ", ".join(dict.fromkeys(run.result["device"] for run in study.finished))
+    reduced = min(widths) < 1 or any(run.result["epochs"] < PAPER_EPOCHS for run in study.finished)
+    return (
+        f"**Scale: {'reduced' if reduced else 'full'}.** VGG at {min(widths):g} of its width; "
+        f"epochs: {epochs} (the paper: up to {PAPER_EPOCHS}); seed {', '.join(map(str, seeds))}; "
+        f"{devices}."
+    )
 
 
 def commands_of(run: Run | None) -> list[str]:
@@ -94,9 +118,11 @@ def main(argv: list[str] | None = None) -> None:
     found = read_study(REPOSITORY / BASELINE).runs if (REPOSITORY / BASELINE).exists() else []
     plots.save_png(plots.robustness(study), REPOSITORY / PICTURE)
     readme = REPOSITORY / "README.md"
-    block = generated_block(study, found[0] if found else None)
+    baseline = found[0] if found else None
+    text = replace_block(readme.read_text(), headline_block(study, baseline), name="headline")
+    text = replace_block(text, results_block(study, baseline), name="results")
     beside = readme.with_name("README.md.tmp")
-    beside.write_text(replace_block(readme.read_text(), block, name="results"))
+    beside.write_text(text)
     os.replace(beside, readme)
     print(f"renewed {readme.name} and {PICTURE}")
 

@@ -28,11 +28,13 @@ def test_the_table_shows_what_the_results_hold(study):
         assert cell.startswith(f"{100 * private[strength]['accuracy']:.1f} (")
 
 
-def test_the_block_names_scale_and_commands(study):
-    block = readme.generated_block(study, None)
-    assert "Scale: reduced" in block
+def test_the_blocks_name_scale_and_commands(study):
+    # The fake runs have 12 epochs of the paper's 150 and a width of 0.25.
+    assert "Scale: reduced.** VGG at 0.25" in readme.headline_block(study, None)
+    block = readme.results_block(study, None)
     for run in study.finished:
         assert run.result["command"] in block
+        assert f"{run.name} {run.result['epochs']}" in block
 
 
 def test_only_the_text_between_the_markers_is_replaced():
