@@ -78,7 +78,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "schedule": "constant",
                 "warmup_epochs": 0.0,
                 "rules": ((".*", "train"),),  # (regex, label); the label "frozen" trains nothing
-                "learning_rates": {},  # of the labels other than "train"
+                "rate_factors": {},  # of the labels other than "train", on learning_rate
                 "plateau": {"factor": 0.5, "patience": 10, "min_delta": 1e-4, "min_scale": 0.0},
             },
             "early_stopping": {"patience": 20, "min_delta": 0.0},

@@ -1,7 +1,7 @@
 """Li's denoising autoencoder on FER2013: distorted face in, clean face out (12,465 parameters).
 
 Command:  python -m fer_jax.main --config=configs/dae.py
-Time:     about 25 s an epoch on two CPU cores; not yet timed on a GPU.
+Time:     about 30 s an epoch on two CPU cores with `:small`; not yet timed on a GPU.
 Expected: a validation pixel cross-entropy just under .56 nats; .5442 is a perfect reconstruction
           of the training faces, .6931 a grey picture.
 

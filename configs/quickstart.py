@@ -3,7 +3,8 @@
 Command:  python -m fer_jax.main --config=configs/quickstart.py
 Time:     under 4 minutes on two CPU cores.
 Expected: on synthetic faces, the small VGG far above the linear baseline; on distorted ones the VGG
-          falls and hybrid A does not. No number from it says anything about real faces.
+          falls towards chance and hybrid A by much less. No number from it says anything about
+          real faces.
 """
 
 from ml_collections import ConfigDict
@@ -11,10 +12,12 @@ from ml_collections import ConfigDict
 from configs import common, vgg_dae
 from fer_jax.configuring import pick_variant
 
-FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (4000, 800, 1600)}
+FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (3500, 700, 1050)}
 NETWORK = {"blocks": ((16, 1), (32, 1), (64, 1)), "dense": (64,), "dropout": 0.2, "momentum": 0.9}
-EPOCHS = {"dae": 5, "vgg": 6, "A": 7, "B": 7, "linear": 10}
-LEARNING_RATE = {"dae": 5e-3, "linear": 1e-3}
+EPOCHS = {"dae": 4, "vgg": 6, "A": 6, "B": 6, "linear": 10}
+# The DAE wants many steps more than large batches.
+BATCH_SIZE = {"dae": 16}
+LEARNING_RATE = {"dae": 3e-3, "linear": 1e-3}
 
 
 def get_config(variant: str | None = None) -> ConfigDict:
@@ -27,9 +30,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
         config.data = FACES
         config.model.update(NETWORK)
         config.epochs = EPOCHS[name]
-        config.batch_size = 64
+        config.batch_size = BATCH_SIZE.get(name, 64)
         config.augmentation = {"rotate": (0.0, 0.0), "flip": True}
         config.optim.update({"learning_rate": LEARNING_RATE.get(name, 2e-3), "schedule": "cosine"})
         config.evaluation.splits = ("validation", "test")
-        config.evaluation.strengths = (0.05, 0.1, 0.2, 0.3, 0.5)
     return study

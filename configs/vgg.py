@@ -1,12 +1,12 @@
 """Li's plain VGG on FER2013: 33,644,103 parameters at full width.
 
 Command:  python -m fer_jax.main --config=configs/vgg.py
-Time:     about 16 min an epoch on two CPU cores at full width, 1 min with `:small`; not yet timed
+Time:     about 16 min an epoch on two CPU cores at full width, 2 min with `:small`; not yet timed
           on a GPU.
 Expected: Li reports 58.78 % on the 7,178 test faces; README.md has what `:small` reaches.
 
-Variants: `repaired` (default; its learning rate is not tuned at full width), `small` (a quarter of
-the width and few epochs, for two cores), `as_printed` (Li's table 1 to the letter).
+Variants: `repaired` (default; its learning rate is not tuned at full width), `small` (for two cores:
+a quarter of the width, few epochs, and the settings of configs/common.py that make those do), `as_printed` (Li's table 1 to the letter).
 """
 
 from ml_collections import ConfigDict

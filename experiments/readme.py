@@ -25,7 +25,8 @@ def robustness_table(study: Study, baseline: Run | None) -> Table:
     name, chosen = study.distortion
     rows = [_row(run, "private", name) for run in study.classifiers]
     if baseline:
-        rows.insert(0, _row(baseline, "test", name)._replace(label="PyPI `fer` 25.10.3"))
+        rows.insert(0, _row(baseline, "test", name)._replace(label=f"PyPI `fer` {baseline.result['versions']['fer']}"))
+    faces = max(e["n"] for row in rows for e in row.accuracies.values())
     strengths = sorted({strength for row in rows for strength in row.accuracies})
     columns = tuple("clean" if s == 0 else f"p = {s:g}" for s in strengths)
     return Table(
@@ -36,8 +37,8 @@ def robustness_table(study: Study, baseline: Run | None) -> Table:
             for row in rows
         ],
         notes=(
-            "In brackets the Wilson 95 % interval over the 3,589 faces (one seed: it does not "
-            f"cover the seed). The study's distortion is p = {chosen:g}.",
+            f"In brackets the Wilson 95 % interval over the {count(faces)} faces (it does not "
+            f"cover other seeds). The study's distortion is p = {chosen:g}.",
         ),
     )
 
@@ -55,7 +56,8 @@ def headline_block(study: Study, baseline: Run | None) -> str:
 
 def results_block(study: Study, baseline: Run | None) -> str:
     """Return the Markdown of the paper's tables beside ours, with the commands that made them."""
-    commits = ", ".join(dict.fromkeys(run.result["commit"][:12] for run in study.finished))
+    found = (run.result["commit"] or "unknown" for run in study.finished)
+    commits = ", ".join(dict.fromkeys(commit.replace(commit[12:40], "") for commit in found))
     parts = [
         f"{scale_line(study)} Commits {commits}. Made by:",
         "```bash\n" + "\n".join([*commands(study), *commands_of(baseline)]) + "\n```",
@@ -65,18 +67,22 @@ def results_block(study: Study, baseline: Run | None) -> str:
 
 
 def scale_line(study: Study) -> str:
-    """Say how far the runs are from the paper's: width, epochs, seeds, device."""
-    configs = [run.result["config"] for run in study.finished]
-    widths = {config["model"]["width"] for config in configs if config["model"]["name"] != "dae"}
-    epochs = ", ".join(f"{run.name} {run.result['epochs']}" for run in study.finished)
-    seeds = sorted({run.result["seed"] for run in study.finished})
-    devices = ", ".join(dict.fromkeys(run.result["device"] for run in study.finished))
-    reduced = min(widths) < 1 or any(run.result["epochs"] < PAPER_EPOCHS for run in study.finished)
-    return (
-        f"**Scale: {'reduced' if reduced else 'full'}.** VGG at {min(widths):g} of its width; "
-        f"epochs: {epochs} (the paper: up to {PAPER_EPOCHS}); seed {', '.join(map(str, seeds))}; "
-        f"{devices}."
-    )
+    """Say how far the runs are from the paper's: width, settings, epochs, seeds, device."""
+    results = [run.result for run in study.finished]
+    vgg = next(r["config"] for r in results if r["config"]["model"]["name"] != "dae")
+    model, optim = vgg["model"], vgg["optim"]
+    reduced = model["width"] < 1 or any(r["epochs"] < PAPER_EPOCHS for r in results)
+    facts = [
+        f"VGG at {model['width']:g} of its width, dropout {model['dropout']:g}, "
+        f"{model['kernel_init']} initialisation",
+        f"batch {vgg['batch_size']}, Adam at {optim['learning_rate']:g}, {optim['schedule']} "
+        "schedule",
+        "epochs: " + ", ".join(f"{r['run']} {r['epochs']}" for r in results)
+        + f" (the paper: up to {PAPER_EPOCHS})",
+        "seed " + ", ".join(sorted({str(r["seed"]) for r in results})),
+        ", ".join(dict.fromkeys(r["device"] for r in results)),
+    ]
+    return f"**Scale: {'reduced' if reduced else 'full'}.** {'; '.join(facts)}."
 
 
 def commands_of(run: Run | None) -> list[str]:
@@ -137,7 +143,7 @@ class _Row(NamedTuple):
 
 def _row(run: Run, split: str, distortion: str) -> _Row:
     parameters = run.result.get("parameters") or {}
-    total = sum(value for value in parameters.values())
+    total = parameters.get("trainable", 0) + parameters.get("frozen", 0)
     evaluations = [e for e in run.by_strength(distortion, split=split) if e.get("accuracy")]
     return _Row(run.label, count(total), {e["strength"]: e for e in evaluations})
 

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from fer_jax import metrics
 from fer_jax.data import Split
 from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.metrics import Confusion
-from fer_jax.ops.distortion import DISTORTIONS
+from fer_jax.ops.distortion import DISTORTIONS, check_strength
 from fer_jax.sharding import split_batch
 from fer_jax.steps import VIEWS, Batch, eval_step, to_unit
 
@@ -108,7 +107,7 @@ def parse_distortion(text: str) -> tuple[str, float]:
 
     Raises:
       UsageError: an unknown name (the known ones are listed), or a strength that is missing, no
-        number or negative.
+        number or out of range.
     """
     name, _, strength = text.partition(":")
     if text == "clean":
@@ -121,10 +120,10 @@ def parse_distortion(text: str) -> tuple[str, float]:
         value = float(strength)
     except ValueError:
         value = math.nan
-    if not 0 <= value < math.inf:
-        raise UsageError(
-            f"--distortion={text} needs a strength of 0 or more; write it like {name}:0.3"
-        )
+    try:
+        check_strength(name, value)
+    except ValueError as error:
+        raise UsageError(f"--distortion={text}: {error}; write it like {name}:0.3") from None
     return name, value
 
 
@@ -133,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
     """Evaluate the run in a workdir and add what comes out to its results and report."""
     parser = argparse.ArgumentParser(prog="python -m fer_jax.evaluate", description=__doc__)
     parser.add_argument("--workdir", type=Path, required=True, help="of a finished run")
-    parser.add_argument("--data_dir", default=os.environ.get("FER_JAX_DATA", "data"))
+    parser.add_argument("--data_dir", help="default: $FER_JAX_DATA, else ./data")
     parser.add_argument("--split", default="test", help="train, validation, test, public, private")
     parser.add_argument("--distortion", default="clean", help="clean, or NAME:STRENGTH")
     parser.add_argument("--views", default="plain", choices=sorted(VIEWS))
@@ -156,7 +155,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     value = evaluation["accuracy"]
     score = "" if value is None else f", accuracy {value:.4f}"
-    print(f"{arguments.split} {arguments.distortion}: loss {evaluation['loss']:.4f}{score}")
+    loss = "nan" if evaluation["loss"] is None else f"{evaluation['loss']:.4f}"
+    print(f"{arguments.split} {arguments.distortion}: loss {loss}{score}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
     if isinstance(held, list):
         names = ", ".join(f"{workdir}/{item['run']}" for item in held)
         raise UserError(f"{workdir} is a study's; choose one of its runs: {names}")
-    run = prepare(ConfigDict(held["config"]), Path(workdir), data_dir=data_dir)
+    config = ConfigDict(held["config"])
+    config.mesh.data = 1  # wherever it was trained
+    run = prepare(config, Path(workdir), data_dir=data_dir)
     weights = checkpoint.load_variables(
         workdir, step=held["weights_step"], like=variables(run.state)
     )

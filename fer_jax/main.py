@@ -1,8 +1,6 @@
 """Run a config: `python -m fer_jax.main --config=configs/vgg_dae.py[:VARIANT]`."""
 
 import logging
-import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -35,8 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
     host.prepare_process()
     workdir = Path(WORKDIR.value or default_workdir(reference))
-    data_dir = DATA_DIR.value or os.environ.get("FER_JAX_DATA") or "data"
-    study.run(CONFIG.value, workdir, data_dir=data_dir)
+    study.run(CONFIG.value, workdir, data_dir=DATA_DIR.value)
     report.print_tables(workdir)
     print(f"report: {workdir / 'report.html'}")
 
@@ -52,8 +49,9 @@ def parse_flags(argv: list[str]) -> str:
     if {"--help", "-h"} & {*argv}:
         print(usage, flags.FLAGS.module_help(flags.FLAGS.find_module_defining_flag("workdir")))
         raise SystemExit(0)
-    # `--config FILE` may be written with a space.
-    argv = shlex.split(shlex.join(argv).replace(" --config ", " --config="))
+    if "--config" in argv[:-1]:  # written with a space
+        i = argv.index("--config")
+        argv = [*argv[:i], f"--config={argv[i + 1]}", *argv[i + 2 :]]
     reference = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), None)
     if not reference:
         raise UsageError(f"--config is missing\n{usage}")

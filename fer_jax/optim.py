@@ -30,26 +30,28 @@ def make_tx(
 
     `optim.rules` are ordered pairs (regex, label); a parameter, named like `vgg/conv1_1/kernel`,
     takes the label of the first regex that `re.search` finds in it. The label "frozen" means no
-    update and no optimizer memory; any other label names its learning rate in
-    `optim.learning_rates`. The label "train" has `optim.learning_rate`.
+    update and no optimizer memory, "train" has `optim.learning_rate`, and any other label that
+    rate times its factor in `optim.rate_factors`.
 
     Raises:
-      UserError: an unknown optimizer or schedule, or a label without a learning rate.
+      UserError: an unknown optimizer or schedule, or a label without a factor.
       ValueError: from the optimizer's init, when a parameter matches no rule.
     """
-    rates = {"train": optim.learning_rate, **optim.learning_rates}
+    factors = {"train": 1.0, **optim.rate_factors}
     labels = {label for _, label in optim.rules}
     transforms = {}
     for label in sorted(labels):
         if label == FROZEN:
             transforms[label] = optax.set_to_zero()
-        elif label in rates:
-            rate = _schedule(optim, rates[label], steps_per_epoch, epochs)
+        elif label in factors:
+            rate = make_schedule(
+                optim, steps_per_epoch=steps_per_epoch, epochs=epochs, factor=factors[label]
+            )
             transforms[label] = _optimizer(optim, rate)
         else:
             raise UserError(
-                f"config.optim.rules has the label {label!r} without a rate in "
-                f"config.optim.learning_rates. {suggest(label, [FROZEN, *rates])}"
+                f"config.optim.rules has the label {label!r} without a factor in "
+                f"config.optim.rate_factors. {suggest(label, [FROZEN, *factors])}"
             )
     rules = tuple((str(pattern), str(label)) for pattern, label in optim.rules)
     return optax.partition(transforms, lambda params: label_parameters(params, rules=rules))
@@ -96,12 +98,20 @@ def make_plateau(plateau: ConfigDict) -> optax.GradientTransformationExtraArgs:
     )
 
 
-def _schedule(optim: ConfigDict, rate: float, steps_per_epoch: int, epochs: int) -> optax.Schedule:
+def make_schedule(
+    optim: ConfigDict, *, steps_per_epoch: int, epochs: int, factor: float = 1.0
+) -> optax.Schedule:
+    """Build the learning rate as a function of the step, before any reduce-on-plateau.
+
+    Raises:
+      UserError: the schedule is not known.
+    """
     if optim.schedule not in SCHEDULES:
         raise UserError(
             f"config.optim.schedule is {optim.schedule!r}. {suggest(optim.schedule, SCHEDULES)}"
         )
     warmup = round(optim.warmup_epochs * steps_per_epoch)
+    rate = factor * optim.learning_rate
     return SCHEDULES[optim.schedule](rate, warmup, epochs * steps_per_epoch)
 
 

@@ -27,15 +27,21 @@ RESULTS, CONFIG, SAMPLES = "results.json", "config.json", "samples.npz"
 DENOISING = ("dae", "hybrid")  # networks whose output dict has `recon`
 
 
-def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
+def claim(
+    workdir: Path, config: ConfigDict, *, upstream: dict[str, str] | None = None
+) -> dict[str, Any] | None:
     """Take a workdir for a config; return its results if that training is finished there.
+
+    `upstream` are the config hashes of the runs that it starts from.
 
     Raises:
       UserError: the workdir holds a run of another config; the differing fields are listed.
     """
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    described = {"config": to_json(config), "config_hash": config_hash(config)}
+    described = {
+        "config": to_json(config), "config_hash": config_hash(config), "upstream": upstream or {}
+    }
     path = workdir / CONFIG
     finished = read(workdir)
     if isinstance(finished, list):
@@ -43,8 +49,12 @@ def claim(workdir: Path, config: ConfigDict) -> dict[str, Any] | None:
     # A folder where nothing was saved yet (a wrong field, no data) may change its config.
     if path.exists() and (finished is not None or any((workdir / checkpoint.NAME).glob("[0-9]*"))):
         held = json.loads(path.read_text())
-        if held["config_hash"] != described["config_hash"]:
-            changed = differences(held["config"], described["config"])
+        if any(held.get(name) != described[name] for name in ("config_hash", "upstream")):
+            old, new = (
+                {name: side.get(name, {}) for name in ("config", "upstream")}
+                for side in (held, described)
+            )
+            changed = differences(old, new)
             raise UserError(
                 f"{workdir} holds a run of another config:\n  " + "\n  ".join(changed[:10])
                 + "\nchoose another --workdir, or remove that folder"

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from fer_jax import results, writers
@@ -53,19 +54,37 @@ def run_one(
 
     `siblings` are the runs of the same study: name to config and workdir.
     """
-    finished = results.claim(workdir, config)
-    if finished is not None:
+    found = {
+        name: find_upstream(config.init[name], name, config, workdir, siblings=siblings)
+        for name in config.init
+    }
+    hashes = {name: config_hash(upstream) for name, (upstream, _) in found.items()}
+    if results.claim(workdir, config, upstream=hashes) is not None:
         logging.info("%s is finished", workdir)
         return complete(config, workdir, data_dir=data_dir)
-    start, upstream = {}, {}
-    for name in config.init:
-        folder = find_upstream(
-            config.init[name], name, config, workdir, siblings=siblings, data_dir=data_dir
-        )
-        start[name], upstream[name] = load_start(folder, data_dir=data_dir)
+    start, described = {}, {}
+    for name, (upstream, folder) in found.items():
+        train_missing(upstream, folder, siblings=siblings, data_dir=data_dir)
+        start[name], described[name] = load_start(folder, data_dir=data_dir)
     return train_and_evaluate(
-        config, workdir, data_dir=data_dir, start=start, upstream=upstream
+        config, workdir, data_dir=data_dir, start=start, upstream=described
     )
+
+
+def train_missing(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+    data_dir: str | None = None,
+) -> None:
+    """Train an upstream run unless it is finished.
+
+    Raises:
+      UserError: its workdir holds a run of another config.
+    """
+    if results.claim(workdir, config) is None:
+        run_one(config, workdir, siblings=siblings, data_dir=data_dir)
 
 
 def find_upstream(
@@ -75,15 +94,16 @@ def find_upstream(
     workdir: Path,
     *,
     siblings: dict[str, tuple[ConfigDict, Path]],
-    data_dir: str | None = None,
-) -> Path:
-    """Return the workdir of the finished upstream run `reference`, training it if need be.
+) -> tuple[ConfigDict, Path]:
+    """Return the config and the workdir, trained or not, of the upstream run `reference`.
 
-    `runs.NAME` is the study's run NAME. A config file is looked for among the study's runs (the
-    same config hash), then in `config.init_dir/NAME`, and else trained in `workdir/upstream/NAME`.
+    `runs.NAME` is the study's run NAME. A config file takes over this run's data, seed and
+    distortion; it is looked for among the study's runs (the same config hash), then in
+    `config.init_dir/NAME`, and else belongs in `workdir/upstream/NAME`.
 
     Raises:
-      UserError: there is no such run in the study, or init_dir holds another config's run.
+      UserError: there is no such run in the study, it trains on other faces, or init_dir does not
+        hold a finished run.
     """
     if reference.startswith(SIBLING):
         sibling = reference.removeprefix(SIBLING)
@@ -93,8 +113,16 @@ def find_upstream(
                 f"{suggest(sibling, siblings)}"
             )
         upstream, folder = siblings[sibling]
+        for field in ("data", "seed"):
+            if upstream[field] != config[field]:
+                raise UserError(
+                    f"{workdir} and the run {sibling!r} it starts from differ in config.{field}, "
+                    "so one would be tested on faces the other has trained on; set both alike"
+                )
     else:
         upstream, folder = load_config(reference), workdir / "upstream" / name
+        for field in ("data", "seed", "distortion"):
+            upstream[field] = config[field]
         wanted = config_hash(upstream)
         same = [pair for pair in siblings.values() if config_hash(pair[0]) == wanted]
         if same:
@@ -106,11 +134,7 @@ def find_upstream(
                     f"config.init_dir has no finished run at {folder}; "
                     f"train {reference} there first, or leave init_dir empty"
                 )
-            results.claim(folder, upstream)
-            return folder
-    if results.claim(folder, upstream) is None:
-        run_one(upstream, folder, siblings=siblings, data_dir=data_dir)
-    return folder
+    return upstream, folder
 
 
 def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict[str, Any]]:
@@ -130,4 +154,5 @@ def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict
                 f"expected at least {LEAST_SPREAD:g}); train it with a lower learning rate"
             )
     described = {name: held[name] for name in ("run", "config_hash", "best_epoch", "commit")}
-    return finished.weights["params"], described
+    # On the host, because this run's mesh may not be the upstream run's.
+    return jax.device_get(finished.weights["params"]), described

@@ -20,11 +20,14 @@ from fer_jax.data import Split
 from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import evaluate, pad_split
-from fer_jax.ops.distortion import DISTORTIONS
-from fer_jax.optim import make_plateau, make_tx
+from fer_jax.ops.distortion import DISTORTIONS, check_strength
+from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, init_state, variables
 from fer_jax.steps import VIEWS, Inputs, classify_step, denoise_step
+
+
+SPLITS = ("train", "validation", "test", "public", "private")
 
 
 class Stopped(UserError):
@@ -70,7 +73,8 @@ def train_and_evaluate(
       UserError: a config that cannot be run, data that are not there, a workdir of another config.
       Stopped: SIGTERM or Ctrl-C; the state is saved and the same call goes on from it.
     """
-    finished = results.claim(workdir, config)
+    hashes = {name: described["config_hash"] for name, described in (upstream or {}).items()}
+    finished = results.claim(workdir, config, upstream=hashes)
     if finished is not None:
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)
@@ -80,6 +84,11 @@ def train_and_evaluate(
             saved_best = checkpoint.restore(
                 checkpointer, saved, step=saved.loop["best_step"]
             )
+            if saved_best is None:
+                raise UserError(
+                    f"the checkpoint of the best epoch, {saved.loop['best_epoch']}, is gone from "
+                    f"{workdir}; remove that folder and run it again"
+                )
             saved = saved._replace(state=saved_best.state)
     return results.write(
         config, workdir, run.splits, saved,
@@ -95,7 +104,7 @@ def prepare(
     start: dict[str, Any] | None = None,
 ) -> Run:
     """Load the data and make model, optimizer and initial state of a run."""
-    _check_names(config)
+    _check_fields(config)
     mesh = make_mesh(config.mesh.data)
     check_batch(config.batch_size, mesh)
     splits = results.load_data(config, data_dir)
@@ -116,7 +125,7 @@ def prepare(
     return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
 
 
-def _check_names(config: ConfigDict) -> None:
+def _check_fields(config: ConfigDict) -> None:
     """Refuse what would only come to light when the training is over."""
     distortions = ("clean", *DISTORTIONS)
     for field, value, known in (
@@ -126,8 +135,25 @@ def _check_names(config: ConfigDict) -> None:
     ):
         if value not in known:
             raise UserError(f"config.{field} is {value!r}. {suggest(value, known)}")
-    if config.epochs < 1:
-        raise UserError(f"config.epochs is {config.epochs}; expected at least 1")
+    for split in config.evaluation.splits:
+        if split not in SPLITS:
+            raise UserError(f"config.evaluation.splits has {split!r}. {suggest(split, SPLITS)}")
+    for field, value in (
+        ("epochs", config.epochs), ("evaluation.batch_size", config.evaluation.batch_size)
+    ):
+        if value < 1:
+            raise UserError(f"config.{field} is {value}; expected at least 1")
+    if config.reconstruction_weight and config.model.name not in results.DENOISING:
+        raise UserError(
+            f"config.reconstruction_weight is {config.reconstruction_weight}, and the model "
+            f"{config.model.name!r} reconstructs nothing; set it to 0 or choose a hybrid"
+        )
+    name, strength = config.distortion.name, config.distortion.strength
+    for value in (strength, *config.evaluation.strengths, *config.train_strength):
+        try:
+            check_strength(name, value)
+        except ValueError as error:
+            raise UserError(f"the config's strengths: {error}") from None
 
 
 def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
@@ -264,12 +290,21 @@ def _close_epoch(run, saved, watch, plateau) -> tuple[dict[str, Any], Saved]:
         "train_accuracy": trained["accuracy"],
         "validation_loss": monitored,
         "validation_accuracy": validation["accuracy"],
-        "learning_rate_scale": float(saved.plateau.scale),
+        "learning_rate": _learning_rate(run, saved),
         "alarms": alarms,
     }
     _, plateau_state = plateau.update({}, saved.plateau, value=value)
     empty = jax.tree.map(jnp.zeros_like, saved.totals)
     return row, saved._replace(plateau=plateau_state, totals=empty, loop=loop)
+
+
+def _learning_rate(run: Run, saved: Saved) -> float:
+    """Return the rate of the epoch's last step, reductions on plateaus included."""
+    config = run.config
+    schedule = make_schedule(
+        config.optim, steps_per_epoch=run.steps_per_epoch, epochs=config.epochs
+    )
+    return float(schedule(int(saved.state.step) - 1) * saved.plateau.scale)
 
 
 @contextmanager

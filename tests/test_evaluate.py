@@ -167,11 +167,13 @@ def test_a_distortion_is_name_and_strength(text, expected):
     [
         ("random_gray:0.3", "unknown distortion 'random_gray'. Did you mean 'random_grey'?"),
         (":0.3", "unknown distortion ''. Known: clean, random_grey, gaussian"),
-        ("blur", "needs a strength of 0 or more; write it like blur:0.3"),
-        ("blur:", "needs a strength of 0 or more"),
-        ("blur:much", "needs a strength of 0 or more"),
-        ("blur:-1", "needs a strength of 0 or more"),
-        ("blur:nan", "needs a strength of 0 or more"),
+        ("blur", "strengths from 0 to 4, not nan; write it like blur:0.3"),
+        ("blur:", "strengths from 0 to 4, not nan"),
+        ("blur:much", "strengths from 0 to 4, not nan"),
+        ("blur:-1", "strengths from 0 to 4, not -1"),
+        ("blur:nan", "strengths from 0 to 4, not nan"),
+        # 30 %, as it may be meant, would replace every pixel without a word.
+        ("random_grey:30", "strengths from 0 to 1, not 30"),
         ("clean:0.3", "clean faces have none"),
     ],
 )

@@ -65,16 +65,16 @@ def test_frozen_parameters_stay_to_the_bit_and_have_no_memory():
 
 def test_each_label_has_its_rate():
     rules = (("^dae/", "dae"), (".*", "train"))
-    optim = optim_config(rules=rules, learning_rate=0.1, learning_rates={"dae": 0.01})
+    optim = optim_config(rules=rules, learning_rate=0.1, rate_factors={"dae": 0.1})
     params, _ = train(make_tx(optim, steps_per_epoch=1, epochs=1), steps=1)
     # Adam's first step is the rate, whatever the gradient's size.
     np.testing.assert_allclose(params["dae"]["encode1"]["bias"], 1 - 0.01, rtol=1e-5)
     np.testing.assert_allclose(params["vgg"]["conv1_1"]["bias"], 1 - 0.1, rtol=1e-5)
 
 
-def test_a_label_without_a_rate_is_refused():
-    optim = optim_config(rules=(("^dae/", "dea"), (".*", "train")), learning_rates={"dae": 0.01})
-    with pytest.raises(UserError, match=r"label 'dea' without a rate.*Did you mean 'dae'\?"):
+def test_a_label_without_a_factor_is_refused():
+    optim = optim_config(rules=(("^dae/", "dea"), (".*", "train")), rate_factors={"dae": 0.1})
+    with pytest.raises(UserError, match=r"label 'dea' without a factor.*Did you mean 'dae'\?"):
         make_tx(optim, steps_per_epoch=1, epochs=1)
 
 

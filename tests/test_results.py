@@ -33,7 +33,7 @@ def test_another_training_is_refused_and_the_fields_are_listed(tmp_path, begun):
     with pytest.raises(UserError) as refused:
         results.claim(tmp_path, config)
     lines = str(refused.value).splitlines()
-    assert lines[1:3] == ["  epochs: 3 -> 4", "  optim.learning_rate: 0.005 -> 0.25"]
+    assert lines[1:3] == ["  config.epochs: 3 -> 4", "  config.optim.learning_rate: 0.005 -> 0.25"]
     assert "another --workdir" in lines[-1]
     # Nothing is overwritten by the attempt.
     assert json.loads((tmp_path / "config.json").read_text())["config"]["epochs"] == 3

@@ -25,10 +25,13 @@ def trained(monkeypatch):
 
 
 def find(reference, workdir, *, siblings=(), init_dir=""):
+    """Find the upstream run, train it if it is missing, and return its folder."""
     config = tiny_study.get_config("A")
     config.init_dir = str(init_dir)
     pairs = {name: (tiny_study.get_config(name), workdir.parent / name) for name in siblings}
-    return study.find_upstream(reference, "dae", config, workdir, siblings=pairs)
+    upstream, folder = study.find_upstream(reference, "dae", config, workdir, siblings=pairs)
+    study.train_missing(upstream, folder, siblings=pairs)
+    return folder
 
 
 def finish(workdir: Path, config) -> Path:
@@ -82,6 +85,32 @@ def test_init_dir_gives_a_finished_run_of_that_config(tmp_path, trained):
     finish(tmp_path / "other" / "dae", other)
     with pytest.raises(UserError, match="optim.learning_rate: 0.5 -> 0.005"):
         find(DAE, tmp_path / "A", init_dir=tmp_path / "other")
+
+
+def test_an_upstream_config_takes_over_what_decides_who_has_seen_which_face(tmp_path):
+    config = tiny_study.get_config("A")
+    config.seed, config.distortion.strength = 3, 0.4
+    config.data.sizes = (48, 16, 16)
+    upstream, _ = study.find_upstream(DAE, "dae", config, tmp_path / "A", siblings={})
+    assert (upstream.seed, upstream.distortion.strength) == (3, 0.4)
+    assert upstream.data.sizes == (48, 16, 16)
+
+
+def test_a_sibling_of_other_faces_is_refused(tmp_path):
+    config = tiny_study.get_config("A")
+    config.seed = 3
+    siblings = {"dae": (tiny_study.get_config("dae"), tmp_path / "dae")}
+    with pytest.raises(UserError, match="differ in config.seed"):
+        study.find_upstream("runs.dae", "dae", config, tmp_path / "A", siblings=siblings)
+
+
+def test_another_upstream_run_is_another_training(tmp_path):
+    config = tiny_study.get_config("A")
+    results.claim(tmp_path, config, upstream={"dae": "one"})
+    writers.write_json(tmp_path / "results.json", {"run": "A"})
+    assert results.claim(tmp_path, config, upstream={"dae": "one"}) == {"run": "A"}
+    with pytest.raises(UserError, match="upstream.dae: one -> two"):
+        results.claim(tmp_path, config, upstream={"dae": "two"})
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-4, float("nan")])

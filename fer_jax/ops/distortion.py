@@ -100,6 +100,20 @@ DISTORTIONS: dict[str, Callable] = {
 }
 
 
+# The greatest meaningful strength of each; a blur beyond it would lose the ends of its kernel.
+STRONGEST = {"clean": 0.0, "random_grey": 1.0, "gaussian": 1.0, "salt_pepper": 1.0, "blur": 4.0}
+
+
+def check_strength(name: str, strength: float) -> None:
+    """Check a strength before it is traced, where no value can be looked at any more.
+
+    Raises:
+      ValueError: the strength is not in 0 to `STRONGEST[name]`.
+    """
+    if not 0 <= strength <= STRONGEST[name]:
+        raise ValueError(f"{name} has strengths from 0 to {STRONGEST[name]:g}, not {strength:g}")
+
+
 def _find(name: str) -> Callable:
     if name == "clean":
         return lambda key, images, strength: images

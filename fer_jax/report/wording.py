@@ -158,7 +158,7 @@ def notes(study: Study) -> list[str]:
     if counts:
         found.append(
             f"The test split has {' or '.join(count(n) for n in counts)} images; "
-            "nothing was chosen on it."
+            "no epoch was chosen on it."
         )
     seeds = _unique(r.result.get("seed") for r in study.finished)
     if seeds:

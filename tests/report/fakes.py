@@ -80,7 +80,11 @@ def result(name: str, *, dataset: str = "synthetic", epochs: int = 12) -> dict:
         "schema": 1, "run": name, "model": model, "variant": variant, "dataset": dataset,
         "protocol": protocol, "seed": 0, "config_hash": "abc123",
         "config": {
-            "model": {"name": model, "width": 0.25}, "epochs": epochs,
+            "model": {
+                "name": model, "width": 0.25, "dropout": 0.0, "kernel_init": "he_normal",
+            },
+            "optim": {"learning_rate": 1e-3, "schedule": "cosine"},
+            "epochs": epochs, "batch_size": 64,
             "distortion": {"name": "random_grey", "strength": 0.3},
         },
         "versions": {"python": "3.11.2", "jax": "0.10.2"}, "commit": "0123abc",
