@@ -12,8 +12,14 @@ from ml_collections import ConfigDict
 from configs import common, vgg_dae
 from fer_jax.configuring import pick_variant
 
-FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (3500, 700, 1050)}
-NETWORK = {"blocks": ((16, 1), (32, 1), (64, 1)), "dense": (64,), "dropout": 0.2, "momentum": 0.9}
+FACES = {"dataset": "synthetic", "protocol": "synthetic", "sizes": (3200, 600, 1050)}
+NETWORK = {
+    "blocks": ((16, 1), (32, 1), (64, 1)),
+    "dense": (64,),
+    "dropout": 0.2,
+    "momentum": 0.9,
+    "filters": (8, 16),  # of the DAE
+}
 EPOCHS = {"dae": 4, "vgg": 6, "A": 6, "B": 6, "linear": 10}
 # The DAE wants many steps more than large batches.
 BATCH_SIZE = {"dae": 16}

@@ -208,7 +208,7 @@ def scale(study: Study) -> list[tuple[str, str]]:
         ("Dataset", [dataset_text(study)] if study.dataset != "?" else []),
         ("Protocol", [r.get("protocol") for r in results]),
         ("Distortion", [distortion_text(study.distortion)] if study.distortion else []),
-        ("Width", [_find(config, "width") for config in configs]),
+        ("Width", [_find(c, "width") for c in configs if not _is_dae(c)]),  # it scales the VGG
         ("Epochs run", [r.get("epochs") for r in results]),
         ("Seed", [r.get("seed") for r in results]),
         ("Device", [r.get("device") for r in results]),
@@ -244,6 +244,10 @@ def _find(config: Any, name: str) -> Any:
     if not isinstance(config.get(name), (dict, type(None))):
         return config[name]
     return next((v for v in (_find(c, name) for c in config.values()) if v is not None), None)
+
+
+def _is_dae(config: dict[str, Any]) -> bool:
+    return (config.get("model") or {}).get("name") == "dae"
 
 
 def _unique(values: Any) -> list[Any]:
