@@ -57,7 +57,6 @@ def test_notes_say_what_keras80_sorted_by(prepared):
 
 
 def test_synthetic_faces_need_no_files(tmp_path, monkeypatch):
-    pytest.importorskip("fer_jax.data.synthetic")
     monkeypatch.chdir(tmp_path)
     splits = load_splits("synthetic", protocol="official", sizes=(20, 10, 10))
     assert [len(splits[name].labels) for name in ("train", "validation", "test")] == [20, 10, 10]
