@@ -1,8 +1,7 @@
 """Li's plain VGG on FER2013: 33,644,103 parameters at full width.
 
 Command:  python -m fer_jax.main --config=configs/vgg.py
-Time:     about 16 min an epoch on two CPU cores at full width, 2 min with `:small`; not yet timed
-          on a GPU.
+Time:     about 2 min an epoch on two CPU cores with `:small`; full width not yet timed.
 Expected: Li reports 58.78 % on the 7,178 test faces; README.md has what `:small` reaches.
 
 Variants: `repaired` (default; its learning rate is not tuned at full width), `small` (for two cores:
