@@ -4,8 +4,9 @@ Command:  python -m fer_jax.main --config=configs/vgg.py
 Time:     about 2 min an epoch on two CPU cores with `:small`; full width not yet timed.
 Expected: Li reports 58.78 % on the 7,178 test faces; README.md has what `:small` reaches.
 
-Variants: `repaired` (default; its learning rate is not tuned at full width), `small` (for two cores:
-a quarter of the width, few epochs, and the settings of configs/common.py that make those do), `as_printed` (Li's table 1 to the letter).
+Variants: `repaired` (default; its learning rate is not tuned at full width), `small` (for two
+cores: a quarter of the width, few epochs, and the settings of configs/common.py that make those
+do), `as_printed` (Li's table 1 to the letter).
 """
 
 from ml_collections import ConfigDict
