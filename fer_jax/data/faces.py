@@ -29,13 +29,14 @@ class Faces(NamedTuple):
     usage: np.ndarray  # str [n]
     source_name: np.ndarray  # str [n]: file path inside the source, "" where there are no files
     source_row: np.ndarray  # i64 [n]: row of FER2013's CSV counted from 0, -1 if unknown
+    ferplus: np.ndarray | None = None  # u8 [n, 10]: FER+ votes, where they were joined
 
 
-def stack_faces(rows: list[tuple]) -> Faces:
-    """Make arrays of (image, emotion, usage, name, row) tuples."""
+def stack_faces(rows: list[tuple], *, shape: tuple[int, ...] = (SIZE, SIZE)) -> Faces:
+    """Make arrays of (image, emotion, usage, name, row) tuples; images have `shape`."""
     images, emotion, usage, name, row = zip(*rows, strict=True) if rows else ((),) * 5
     return Faces(
-        images=np.array(images, np.uint8).reshape(-1, SIZE, SIZE),
+        images=np.array(images, np.uint8).reshape(-1, *shape),
         emotion=np.array(emotion, np.uint8),
         usage=np.array(usage, str),
         source_name=np.array(name, str),
@@ -45,7 +46,7 @@ def stack_faces(rows: list[tuple]) -> Faces:
 
 def take(faces: Faces, index: np.ndarray) -> Faces:
     """Select faces by index or mask, in the order of `index`."""
-    return Faces(*(field[index] for field in faces))
+    return Faces(*(None if field is None else field[index] for field in faces))
 
 
 def pixel_digests(images: np.ndarray) -> np.ndarray:
@@ -77,7 +78,7 @@ def save_faces(path: Path, faces: Faces) -> None:
     """Write the array file; a reader finds the old file or the new one, never half of one."""
     beside = path.with_name(path.name + ".tmp")
     with open(beside, "wb") as file:
-        np.savez(file, **faces._asdict())
+        np.savez(file, **{name: a for name, a in faces._asdict().items() if a is not None})
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
@@ -92,7 +93,10 @@ def load_faces(path: Path) -> Faces:
     try:
         # Opened here, for np.load leaves a damaged file open.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Faces(*(arrays[name] for name in Faces._fields))
+            return Faces(**{
+                name: arrays[name] for name in Faces._fields
+                if name in arrays or name not in Faces._field_defaults
+            })
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} cannot be read as a prepared dataset ({error}). "
