@@ -1,7 +1,8 @@
 # make setup: .venv with locked versions    make demo: setup + quickstart    make test: setup + tests
 #
 # PYTHON=python3.12 picks the Python of a new .venv, VENV=.venv312 another folder for it,
-# WORKERS=4 the number of test processes, PYTEST="-k dae" more flags for pytest.
+# WORKERS=4 the number of test processes, PYTEST="-k dae" more flags for pytest,
+# REFERENCE= leaves out PyTorch and the tests that compare with it.
 
 VENV ?= .venv
 WORKERS ?= 2
@@ -13,8 +14,10 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 LOCK := requirements/lock-$(VERSION).txt
 STAMP := $(VENV)/.fer_jax-$(VERSION)
 PIP := --disable-pip-version-check --quiet
+# PyTorch, for the tests that compare with it: the exact version, as pyproject.toml has it.
+REFERENCE ?= $(shell sed -n 's/^reference = \["\(.*\)"\]$$/\1/p' pyproject.toml)
 
-.PHONY: setup demo test lock
+.PHONY: setup demo test lock reference
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -22,8 +25,14 @@ setup: $(STAMP)
 demo: setup
 	$(VENV)/bin/python -m fer_jax.main --config=configs/quickstart.py --workdir=runs/quickstart
 
-test: setup
+test: setup reference
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS) $(PYTEST)
+
+# Asks no index where it is installed already. PyPI's PyTorch for Linux brings CUDA along; with
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu pip takes the small one.
+reference: setup
+	@[ -z "$(REFERENCE)" ] || $(VENV)/bin/python -m pip install $(PIP) -c $(LOCK) $(REFERENCE) 2>/dev/null || \
+	  echo "make: could not install $(REFERENCE); the tests that compare with it are skipped"
 
 $(STAMP): $(wildcard $(LOCK)) pyproject.toml
 	@if [ -z "$(VERSION)" ]; then \

@@ -37,7 +37,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
         config.model.update(NETWORK)
         config.epochs = EPOCHS[name]
         config.batch_size = BATCH_SIZE.get(name, 64)
-        config.augmentation = {"rotate": (0.0, 0.0), "flip": True}
+        config.augmentation.rotate = (0.0, 0.0)
         config.optim.update({"learning_rate": LEARNING_RATE.get(name, 2e-3), "schedule": "cosine"})
         config.evaluation.splits = ("validation", "test")
     return study

@@ -65,9 +65,30 @@ def test_every_config_builds_at_full_size(reference, count):
         assert counts["trainable"] > 0
         # Only hybrid A freezes, and what it freezes is the whole DAE: 12,465, or with 8 and 16
         # filters 80 + 1,168 + 2,320 + 1,160 + 73.
-        dae = {(16, 24): 12_465, (8, 16): 4_801}[tuple(run.model.filters)]
-        assert counts["frozen"] == (dae if run.model.variant == "A" else 0)
+        daes = {(16, 24): 12_465, (8, 16): 4_801}
+        is_hybrid_a = run.model.get("variant") == "A"
+        assert counts["frozen"] == (daes[tuple(run.model.filters)] if is_hybrid_a else 0)
         make_step(run, model=None, tx=None)
+
+
+# Trainable parameters that a paper prints or that follow from what it prints; the sums are in
+# tests/models/.
+PAPER_COUNTS = {
+    "vgg": 33_644_103,
+    "dae": 12_465,
+    "alizadeh_shallow": 9_517_191,
+    "alizadeh_deep": 4_474_759,
+    "agrawal_fcn": 464_231,
+    "alexnet": 57_032_519,
+    "vgg16_dick": 39_941_063,
+    "resnet9": 6_572_679,
+    "resnet9_as_printed": 6_573_192,
+}
+
+
+@pytest.mark.parametrize("name", PAPER_COUNTS)
+def test_a_config_has_its_papers_count(name, count):
+    assert count(load_config(f"configs/{name}.py"))["trainable"] == PAPER_COUNTS[name]
 
 
 def test_a_study_has_its_runs_in_order():
@@ -107,6 +128,22 @@ def test_a_config_opens_with_command_time_and_expectation(name):
     assert f"python -m fer_jax.main --config=configs/{name}.py" in command
 
 
+# What makes a network small, where `NETWORK` is not about its fields.
+SMALL_BLOCKS = {"blocks": ((4, 3), (8, 3)), "dense": (8,)}
+SMALL_NETWORKS = {
+    "alizadeh_shallow": SMALL_BLOCKS,
+    "alizadeh_deep": SMALL_BLOCKS,
+    "agrawal_fcn": {"widths": (4, 8), "kernel": 4, "pool_after": (1,)},
+    "custom_cnn": SMALL_BLOCKS,
+    "alexnet": {"width": 1 / 32, "image_size": 63},
+    "vgg16_dick": {"blocks": ((4, 1), (8, 1)), "dense": (8,)},
+    "resnet9": {"stages": ((4, False, False), (8, True, True))},
+    "resnet9_as_printed": {"stages": ((4, False, False), (8, True, True))},
+    "vgg16": {"blocks": ((4, 1), (8, 1)), "head_filters": (8, 8)},
+    "lip_vgg16": {"blocks": ((4, 1), (8, 1)), "head_filters": (8, 8)},
+    "se_separable": {"stem": (4,), "modules": (8, 8)},
+}
+
 # Each kind of run: what it trains, on what, from what.
 STEPS = {
     "dae": load_config("configs/dae.py"),
@@ -114,6 +151,7 @@ STEPS = {
     **{name: load_config(f"configs/vgg_dae.py:{name}") for name in vgg_dae.HYBRIDS},
     "quickstart vgg": quickstart.get_config().runs.vgg,
     "quickstart linear": quickstart.get_config().runs.linear,
+    **{name: load_config(f"configs/{name}.py") for name in SMALL_NETWORKS},
 }
 
 
@@ -121,7 +159,7 @@ STEPS = {
 @pytest.mark.parametrize("kind", STEPS)
 def test_each_kind_of_run_takes_a_step(kind):
     config = STEPS[kind].copy_and_resolve_references()
-    config.model.update(NETWORK)
+    config.model.update(SMALL_NETWORKS.get(kind, NETWORK))
     model, tx, state = make_parts(config)
     after, confusion = jax.jit(make_step(config, model, tx))(state, draw_batch(), jnp.ones(()))
     summary = metrics.summarise(confusion)

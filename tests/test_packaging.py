@@ -63,6 +63,12 @@ def test_dependencies_have_lower_bounds_only():
         assert [s.operator for s in requirement.specifier] == [">="], requirement
 
 
+def test_the_reference_is_one_exact_version_outside_the_locks():
+    [reference] = map(Requirement, PROJECT["optional-dependencies"]["reference"])
+    assert str(reference) == "torch==2.13.0"
+    assert not any(reference.name in locked(lock) for lock in LOCKS.values())
+
+
 def test_version_stands_in_one_place():
     assert "version" in PROJECT["dynamic"] and "version" not in PROJECT
     assert re.fullmatch(r"\d+\.\d+\.\d+", fer_jax.__version__)
@@ -106,6 +112,7 @@ def checkout(tmp_path) -> Path:
         '  "-c "*) echo ${FAKE_VERSION:-3.11} ;;\n'
         '  "-m venv") mkdir -p .venv/bin .venv/lib/python3.11; cp "$0" .venv/bin/python\n'
         "    cp .venv/bin/python .venv/bin/pip ;;\n"
+        '  "-m pip") case "$*" in *torch*) echo "$@" >> calls; exit ${REFERENCE_EXIT:-0}; esac ;;\n'
         '  "-m pytest") echo "$@" >> calls; echo "$PYTEST_SAYS"; exit ${PYTEST_EXIT:-0} ;;\n'
         "esac\n"
         'echo "$@" >> calls\n'
@@ -116,7 +123,8 @@ def checkout(tmp_path) -> Path:
 
 def run(checkout: Path, *command: str, **variables: str) -> subprocess.CompletedProcess:
     # This test may itself run under `make test WORKERS=4`, whose variables would be handed on.
-    ours = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "VENV", "WORKERS", "PYTEST")
+    ours = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "VENV", "WORKERS", "PYTEST",
+            "REFERENCE")
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         command,
@@ -180,6 +188,22 @@ def test_make_setup_keeps_a_venv_of_another_python(checkout):
 def test_make_test_runs_the_suite(checkout):
     run(checkout, "make", "test", "PYTHON=./python", "WORKERS=3", "PYTEST=-k dae")
     assert calls(checkout)[-1] == "-m pytest -q -n 3 -k dae"
+
+
+def test_make_test_installs_the_reference_first(checkout):
+    run(checkout, "make", "test", "PYTHON=./python")
+    reference, suite = calls(checkout)[-2:]
+    assert reference.endswith("-c requirements/lock-3.11.txt torch==2.13.0")
+    assert suite.startswith("-m pytest")
+
+
+def test_make_test_goes_on_without_the_reference(checkout):
+    done = run(checkout, "make", "test", "PYTHON=./python", REFERENCE_EXIT="1")
+    assert done.returncode == 0
+    assert "could not install torch==2.13.0; the tests that compare with it" in done.stdout
+    run(checkout, "make", "test", "REFERENCE=")
+    pip, first, second = [call.split()[1] for call in calls(checkout)][-3:]
+    assert (pip, first, second) == ("pip", "pytest", "pytest")
 
 
 @pytest.mark.parametrize("says, fails", [("7 passed in 2s", 0), ("1 failed, 6 passed in 2s", 1)])

@@ -5,8 +5,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
+from configs import common
 from fer_jax import models
+from fer_jax.configuring import load_config
 from fer_jax.optim import make_tx
 from fer_jax.state import TrainState, init_state
 from fer_jax.steps import Batch
@@ -46,6 +49,25 @@ def fill_state(abstract: TrainState, *, seed: int = 0) -> TrainState:
         ),
         key=jax.random.key(seed),
     )
+
+
+def model_config(name: str = "vgg", **fields) -> ConfigDict:
+    """Give `config.model` of a network, from its own config or else common, and change fields."""
+    own = name in models.MODULES
+    config = load_config(f"configs/{name}.py").model if own else common.get_config().model
+    config.update({"name": name, **fields})
+    return config
+
+
+def abstract_variables(model, shape=(2, 48, 48, 1)):
+    """Give the shapes of a network's variables for images of a shape, computing nothing."""
+    images = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), images)
+
+
+def count(tree) -> int:
+    """Count the numbers in a tree of arrays."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def fill_variables(abstract, *, seed: int = 0):

@@ -1,1 +1,1 @@
-"""Pure array functions without parameters: distortion, augmentation, pooling, resampling."""
+"""Pure array functions without parameters: pooling, convolution, resampling, distortion, more."""

@@ -14,6 +14,12 @@ from jax.scipy.ndimage import map_coordinates
 # For each fill: the names that map_coordinates and jnp.pad have for it.
 FILLS = {"nearest": ("nearest", "edge"), "zero": ("constant", "constant")}
 
+# The least and the greatest value that makes sense for `augment`'s options: degrees, a fraction of
+# a side, pixels, a probability.
+RANGES = {
+    "rotate": (-180.0, 180.0), "shift": (0.0, 1.0), "crop_padding": (0, 48), "erase": (0.0, 1.0),
+}
+
 
 def augment(
     key: jax.Array,

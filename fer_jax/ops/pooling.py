@@ -1,4 +1,6 @@
-"""Max-pooling over 2x2 windows, in a form that is quick on a CPU and right in its gradient."""
+"""Pooling in forms that are quick on a CPU and right in their gradients: maximum and LIP."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,56 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
             " fewer pooling blocks"
         )
     return _pool(x[:, : 2 * height, : 2 * width, :])
+
+
+def lip_pool(
+    x: jax.Array,
+    logits: jax.Array,
+    *,
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str = "VALID",
+) -> jax.Array:
+    """Average x over windows, weighted by exp(logits): local importance pooling.
+
+    Equation 2 of Dong 2021, after Gao, Wang and Wu 2019: sum(x * exp(logits)) / sum(exp(logits)).
+    Equal logits give the average, logits = x SoftPool, logits = k * x the maximum as k grows. It
+    is stable for finite logits of any size, and computes in float32 at least.
+
+    Args:
+      x: maps `[b, h, w, c]`.
+      logits: the logarithms of the weights, in the shape of `x`.
+      window: height and width of a window.
+      strides: rows and columns from one window to the next; windows may overlap or leave gaps.
+      padding: "VALID" drops a rest at the border, "SAME" pads, and what it pads weighs nothing.
+
+    Returns:
+      The pooled maps `[b, h', w', c]` in the dtype of `x`.
+
+    Raises:
+      ValueError: logits of another shape, an unknown padding, or a window that does not fit.
+    """
+    if logits.shape != x.shape:
+        raise ValueError(
+            f"lip_pool got logits {list(logits.shape)} for x {list(x.shape)}; both need one shape"
+        )
+    if padding not in ("VALID", "SAME"):
+        raise ValueError(f"unknown padding {padding!r}: choose VALID or SAME")
+    window, strides, dtype = tuple(window), tuple(strides), x.dtype
+    x, logits = (a.astype(jnp.promote_types(a.dtype, jnp.float32)) for a in (x, logits))
+    if padding == "SAME":
+        widths = [(0, 0), *jax.lax.padtype_to_pads(x.shape[1:3], window, strides, "SAME"), (0, 0)]
+        x, logits = jnp.pad(x, widths), jnp.pad(logits, widths, constant_values=-jnp.inf)
+    rows, columns = _sizes(x, window, strides)
+    if not (rows and columns):
+        raise ValueError(
+            f"lip_pool got {list(x.shape)}, smaller than its window {window}: take larger images "
+            "or fewer pools"
+        )
+    if window == strides:
+        tiles = (slice(None), slice(rows * window[0]), slice(columns * window[1]))
+        return _lip_tiles(x[tiles], logits[tiles], window).astype(dtype)
+    return _lip(x, logits, window, strides)[0].astype(dtype)
 
 
 # Not reshape + max: its gradient compares a recomputed x with the maximum, and after a BatchNorm
@@ -53,3 +105,62 @@ def _pool_backward(chosen, gradient):
 
 
 _pool.defvjp(_pool_forward, _pool_backward)
+
+
+def _lip(x, logits, window, strides):
+    """Pool; return the largest logit and the sum of weights of each window too."""
+    values, logits = _views(x, window, strides), _views(logits, window, strides)
+    # Any shift of a window's logits gives the same weights, so none is differentiated; this one
+    # keeps the exponentials in 0..1.
+    largest = jax.lax.stop_gradient(functools.reduce(jnp.maximum, logits))
+    weights = [jnp.exp(logit - largest) for logit in logits]
+    total = sum(weights)
+    pooled = sum(weight * value for weight, value in zip(weights, values, strict=True)) / total
+    return pooled, largest, total
+
+
+# Windows that tile the map have a gradient of their own: it spreads what belongs to a window over
+# its pixels at once, where JAX's pads and adds one map for each place in a window. Gradient and
+# value together take 0.68 to 0.96 of the time on two CPU cores (maps from 12x12x64 to 48x48x64,
+# batch 16 and 64).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _lip_tiles(x, logits, window):
+    return _lip(x, logits, window, window)[0]
+
+
+def _lip_tiles_forward(x, logits, window):
+    pooled, largest, total = _lip(x, logits, window, window)
+    return pooled, (x, logits, pooled, largest, total)
+
+
+def _lip_tiles_backward(window, saved, gradient):
+    x, logits, pooled, largest, total = saved
+
+    def spread(a):
+        (b, h, w, c), (height, width) = a.shape, window
+        tiles = jnp.broadcast_to(a[:, :, None, :, None, :], (b, h, height, w, width, c))
+        return tiles.reshape(b, h * height, w * width, c)
+
+    share = jnp.exp(logits - spread(largest)) * spread(gradient / total)
+    return share, share * (x - spread(pooled))
+
+
+_lip_tiles.defvjp(_lip_tiles_forward, _lip_tiles_backward)
+
+
+def _views(x, window, strides) -> list[jax.Array]:
+    """Give the pixels at each place in a window, for all windows `[b, h', w', c]`."""
+    rows, columns = _sizes(x, window, strides)
+    bottom, right = (rows - 1) * strides[0] + 1, (columns - 1) * strides[1] + 1
+    return [
+        x[:, i : i + bottom : strides[0], j : j + right : strides[1], :]
+        for i in range(window[0]) for j in range(window[1])
+    ]
+
+
+def _sizes(x, window, strides) -> list[int]:
+    """Count the whole windows in each direction."""
+    return [
+        max(0, (size - extent) // stride + 1)
+        for size, extent, stride in zip(x.shape[1:3], window, strides, strict=True)
+    ]

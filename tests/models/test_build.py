@@ -1,20 +1,16 @@
 """Networks by name: what `config.model` says reaches the module, and wrong names are answered."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
-from configs import common
 from fer_jax import models
 from fer_jax.configuring import to_json
 from fer_jax.errors import UserError
-
-
-def model_config(**fields) -> ConfigDict:
-    config = common.get_config().model
-    config.update(fields)
-    return config
+from tests.tiny import model_config
 
 
 @pytest.mark.parametrize("name", ["vgg", "hybrid", "linear"])
@@ -37,6 +33,17 @@ def test_every_field_reaches_the_module(name):
         assert module.freeze_dae
 
 
+@pytest.mark.parametrize("name", models.MODULES)
+def test_a_networks_own_fields_are_its_attributes_and_no_others(name):
+    config = model_config(name=name, dtype="bfloat16", classes=5)
+    module = models.build(config)
+    attributes = {field.name for field in dataclasses.fields(module)} - {"parent", "name"}
+    assert set(config) - {"name", "variant"} == attributes
+    assert (module.classes, module.dtype) == (5, jnp.bfloat16)
+    for field in attributes - {"dtype", "kernel_init"}:
+        assert getattr(module, field) == config[field]
+
+
 @pytest.mark.parametrize("name", models.BUILDERS)
 def test_a_config_read_back_from_json_builds_an_equal_module(name):
     """JSON turns tuples into lists, which as a static argument of a jitted function would fail."""
@@ -48,7 +55,7 @@ def test_a_config_read_back_from_json_builds_an_equal_module(name):
 
 @pytest.mark.parametrize("name", models.BUILDERS)
 def test_every_network_returns_logits_and_features(name):
-    module = models.build(model_config(name=name, width=1 / 64))
+    module = models.build(model_config(name=name))
     images = jax.ShapeDtypeStruct((2, 48, 48, 1), jnp.float32)
 
     def forward(images):

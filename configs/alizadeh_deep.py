@@ -1,0 +1,20 @@
+"""Alizadeh & Fazel's deep network as Bokanyi trains it: 4,474,759 parameters.
+
+Command:  python -m fer_jax.main --config=configs/alizadeh_deep.py
+Time:     not yet timed on real faces.
+Expected: Bokanyi & Meszegeto report "around 66 %" on FER2013's official test faces.
+
+Variants and what is open: configs/alizadeh_shallow.py.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import alizadeh_shallow
+from fer_jax.models.plain_cnn import ALIZADEH_DEEP
+
+VARIANTS = alizadeh_shallow.VARIANTS
+
+
+def get_config(variant: str | None = None) -> ConfigDict:
+    """Return the deep network's run."""
+    return alizadeh_shallow.alizadeh("alizadeh_deep", ALIZADEH_DEEP, variant)
