@@ -1,13 +1,13 @@
 """The faces of a dataset as arrays, their canonical order, and the file that training reads."""
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fer_jax import files
 from fer_jax.errors import UserError
 
 # The order of the ids in FER2013's CSV. Sorted folder names have neutral before sad.
@@ -76,12 +76,8 @@ def canonical_order(faces: Faces) -> np.ndarray:
 
 def save_faces(path: Path, faces: Faces) -> None:
     """Write the array file; a reader finds the old file or the new one, never half of one."""
-    beside = path.with_name(path.name + ".tmp")
-    with open(beside, "wb") as file:
+    with files.replacing(path) as file:
         np.savez(file, **{name: a for name, a in faces._asdict().items() if a is not None})
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def load_faces(path: Path) -> Faces:

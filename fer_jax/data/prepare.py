@@ -2,124 +2,150 @@
 
 import argparse
 import contextlib
-import os
-import shutil
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from fer_jax.data.faces import EMOTIONS, Faces, save_faces
-from fer_jax.data.sources import LAYOUTS, read_source
+from fer_jax import lock
+from fer_jax.arguments import Parser
+from fer_jax.data.datasets import (
+    DATASETS, Dataset, count_faces, count_warnings, find_dataset, read_dataset,
+)
+from fer_jax.data.faces import EMOTIONS, Faces
+from fer_jax.data.sources import Source
 from fer_jax.data.splits import default_data_dir
-from fer_jax.errors import UsageError, UserError, run_command, suggest
+from fer_jax.data.store import recover, store
+from fer_jax.errors import UsageError, UserError, run_command
 
-DATASETS = ("fer2013",)
 SECONDS_BETWEEN_LINES = 5.0  # of progress, where there is no terminal to draw a bar on
-
-# Faces of each emotion, in the order of EMOTIONS, as the challenge published them.
-OFFICIAL_COUNTS = {
-    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
-    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
-    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
-}
 
 
 @run_command
 def main(argv: list[str] | None = None) -> None:
     """Run `python -m fer_jax.data.prepare`."""
     flags = _parse_flags(argv)
-    prepare(flags.source, data_dir=flags.data_dir, skip_bad_rows=flags.skip_bad_rows)
+    prepare(
+        flags.dataset,
+        flags.source,
+        data_dir=flags.data_dir,
+        size=flags.size,
+        ferplus=flags.ferplus,
+        skip_bad_rows=flags.skip_bad_rows,
+    )
 
 
-def prepare(source: Path, *, data_dir: Path, skip_bad_rows: bool = False) -> Path:
-    """Read FER2013 from `source` and write the TFDS files and DATA_DIR/fer2013.npz.
+def prepare(
+    name: str,
+    source: Path,
+    *,
+    data_dir: Path,
+    size: tuple[int, int] | None = None,
+    ferplus: Path | None = None,
+    skip_bad_rows: bool = False,
+) -> Path:
+    """Read a dataset from `source` and write the TFDS files and DATA_DIR/NAME.npz.
 
-    Both are written beside their places and moved there at the end, so a reader finds the old
-    dataset or the new one. The layout found, warnings and the counts are printed.
+    A reader finds the old dataset or the new one; see `store.store`. The layout found, warnings
+    and the counts are printed.
+
+    Args:
+      name: a dataset of `datasets.DATASETS`, or the name that faces of one's own are to have.
+      source: a file or folder in one of the dataset's layouts.
+      data_dir: where to write; made if it is missing.
+      size: (height, width) to resize to, where that is not the dataset's own.
+      ferplus: fer2013new.csv, whose votes are joined to the faces.
+      skip_bad_rows: leave bad rows of a CSV out and count them.
 
     Returns:
       The path of the array file that training reads.
 
     Raises:
-      UserError: the source cannot be read, or the dataset cannot be written.
+      UsageError: an option that the dataset does not have.
+      UserError: the source cannot be read, the dataset cannot be written, or another process is
+        preparing one in the same folder.
     """
-    console = Console(width=80, soft_wrap=True, highlight=False)
-    source = source.expanduser()
-    with _progress() as track:
-        found = read_source(
-            source,
-            skip_bad_rows=skip_bad_rows,
-            track=lambda items, total: track(items, total, "read"),
+    dataset = find_dataset(name)
+    if ferplus is not None and name != "fer2013":
+        raise UsageError(f"--ferplus is for fer2013: FER+ has no votes on faces of {name}.")
+    source, data_dir = source.expanduser(), data_dir.expanduser()
+    if not source.exists():
+        raise UserError(
+            f"there is no source at {source.absolute()}. It can be {dataset.layouts}."
         )
-    console.print(f"{source}: {found.layout}, {len(found.faces.images):,} faces", markup=False)
-    for remark in [*found.remarks, *count_warnings(found.faces)]:
-        print(f"warning: {remark}", file=sys.stderr)
-    arrays = _write(found.faces, data_dir)
-    console.print(_count_table(found.faces), soft_wrap=False)
-    console.print(
+    with _locked(data_dir):
+        recover(name, data_dir=data_dir)
+        with _progress() as track:
+            found = read_dataset(
+                dataset, source, size=size, skip_bad_rows=skip_bad_rows,
+                track=lambda items, total: track(items, total, "read"),
+            )
+            faces, remarks = _join(found, ferplus)
+        _say(dataset, source, found, faces, remarks)
+        with _progress() as track:
+            arrays = store(
+                name, faces, data_dir=data_dir,
+                track=lambda items, usage: track(items, len(items), f"write {usage}"),
+            )
+    _console().print(_count_table(faces), soft_wrap=False)
+    config = "configs/vgg_dae.py" if name == "fer2013" else "configs/vgg.py"
+    options = f"--data_dir={data_dir}"
+    if name != "fer2013":
+        protocol = "source" if {"Validation", "Test"} <= set(faces.usage) else "holdout:10"
+        options = f"--config.data.dataset={name} --config.data.protocol={protocol} {options}"
+    _console().print(
         f"wrote {arrays} (training reads it)\n"
-        f"      {data_dir / 'fer2013'} (TFDS, array_record)\n"
-        f"next: python -m fer_jax.main --config=configs/vgg_dae.py --data_dir={data_dir}",
+        f"      {data_dir / name} (TFDS, array_record)\n"
+        f"next: python -m fer_jax.main --config={config} {options}",
         markup=False,
     )
     return arrays
 
 
-def count_faces(faces: Faces) -> dict[str, np.ndarray]:
-    """Count the faces of each emotion, i64 [7], by usage in the order of the challenge."""
-    usages = [usage for usage in (*OFFICIAL_COUNTS, "Test") if usage in faces.usage]
-    return {u: np.bincount(faces.emotion[faces.usage == u], minlength=7) for u in usages}
-
-
-def count_warnings(faces: Faces) -> list[str]:
-    """Say where the counts are not the official ones: a line a usage, with both numbers."""
-    counts = count_faces(faces)
-    official = {usage: np.array(n) for usage, n in OFFICIAL_COUNTS.items()}
-    if "Test" in counts:  # the halves are not told apart: compare with their sum
-        official["Test"] = official.pop("PublicTest") + official.pop("PrivateTest")
-    lines = []
-    for usage, expected in official.items():
-        got = counts.get(usage, np.zeros_like(expected))
-        named = zip(EMOTIONS, got, expected, strict=True)
-        other = [f"{name} {a:,}, official {b:,}" for name, a, b in named if a != b]
-        if other:
-            total = f"{usage} holds {got.sum():,} faces, official {expected.sum():,}"
-            lines.append(f"{total} ({'; '.join(other)})")
-    return lines
-
-
-def _write(faces: Faces, data_dir: Path) -> Path:
-    # Writing TFDS files needs TFDS, training does not: nothing else in the package imports it.
-    from fer_jax.data.builders import write_fer2013
-
-    beside, records, arrays = (data_dir / n for n in ("fer2013.tmp", "fer2013", "fer2013.npz"))
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        with _progress() as track:
-            write_fer2013(
-                faces,
-                data_dir=beside,
-                track=lambda items, usage: track(items, len(items), f"write {usage}"),
-            )
-        save_faces(beside / arrays.name, faces)
-        if records.exists():
-            # A folder cannot be replaced at one stroke; the array file, which training reads, is.
-            os.replace(records, beside / "old")
-        os.replace(beside / records.name, records)
-        os.replace(beside / arrays.name, arrays)
+        with lock.hold(data_dir):
+            yield
     except OSError as error:
-        raise UserError(f"cannot write the dataset to {data_dir} ({error}).") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return arrays
+        raise UserError(
+            f"cannot write to {data_dir} ({error}). Choose another folder by --data_dir."
+        ) from error
+
+
+def _join(found: Source, ferplus: Path | None) -> tuple[Faces, list[str]]:
+    if "Training" not in found.faces.usage:
+        raise UserError(
+            f"the source ({found.layout}) holds no face for training. Give the whole dataset."
+        )
+    if ferplus is None:
+        return found.faces, found.remarks
+    from fer_jax.data.ferplus import join_votes
+
+    faces, remarks = join_votes(found.faces, ferplus.expanduser())
+    return faces, [*found.remarks, *remarks]
+
+
+def _say(dataset: Dataset, source: Path, found: Source, faces: Faces, remarks: list[str]) -> None:
+    """Print what was found, and on stderr what the user should know about it."""
+    height, width, *colour = faces.images.shape[1:]
+    pixels = f"{height}x{width} {'RGB' if colour else 'grey'}"
+    votes = "" if faces.ferplus is None else ", with FER+ votes"
+    _console().print(
+        f"{source}: {found.layout}, {len(faces.images):,} faces of {pixels}{votes}", markup=False
+    )
+    for remark in [*remarks, *count_warnings(dataset, faces)]:
+        print(f"warning: {remark}", file=sys.stderr)
+
+
+def _console() -> Console:
+    return Console(width=80, soft_wrap=True, highlight=False)
 
 
 def _count_table(faces: Faces) -> Table:
@@ -158,9 +184,17 @@ def _plain_lines(items: Iterable, total: int, text: str) -> Iterator:
 
 
 def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m fer_jax.data.prepare", description=__doc__)
-    parser.add_argument("dataset", help="which dataset: fer2013")
-    parser.add_argument("--source", type=Path, required=True, help=LAYOUTS)
+    parser = Parser("fer_jax.data.prepare", __doc__)
+    known = ", ".join(DATASETS)
+    parser.add_argument(
+        "dataset", help=f"{known}, or a name for your own faces in folders SPLIT/EMOTION"
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        required=True,
+        help="; ".join(f"{name}: {dataset.layouts}" for name, dataset in DATASETS.items()),
+    )
     parser.add_argument(
         "--data_dir",
         type=Path,
@@ -168,15 +202,27 @@ def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
         help="where to write (default: $FER_JAX_DATA, else ./data)",
     )
     parser.add_argument(
+        "--size",
+        type=_parse_size,
+        metavar="HxW",
+        help="resize to so many pixels, height x width (not for fer2013)",
+    )
+    parser.add_argument(
+        "--ferplus", type=Path, help="fer2013new.csv: join FER+'s votes to the faces of fer2013"
+    )
+    parser.add_argument(
         "--skip_bad_rows",
         action="store_true",
         help="leave out bad rows of a CSV and count them, instead of stopping at the first",
     )
-    flags = parser.parse_args(argv)
-    if flags.dataset not in DATASETS:
-        known = suggest(flags.dataset, DATASETS)
-        raise UsageError(f"there is no dataset {flags.dataset!r} to prepare. {known}")
-    return flags
+    return parser.parse_args(argv)
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch("([0-9]{1,4})x([0-9]{1,4})", text)
+    if match is None or not int(match[1]) or not int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size like 112x112 (height x width)")
+    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":

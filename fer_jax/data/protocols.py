@@ -4,42 +4,72 @@ import re
 
 import numpy as np
 
+from fer_jax.data import ferplus
+from fer_jax.data.dataset_protocols import fitting, holdout_share, split_holdout, split_source
 from fer_jax.data.faces import EMOTIONS, Faces
+from fer_jax.data.masks import Mask, copied_from, find_mask
 from fer_jax.errors import UserError, suggest
 
+# Protocols that need more than their name, each with an example.
+WITH_OPTIONS = {
+    "ratio": "ratio:80-10-10", "ferplus": "ferplus:majority", "holdout": "holdout:10"
+}
 HALVES = {"public": "PublicTest", "private": "PrivateTest"}
+DRAWN = ("ratio", "dick")  # over all faces, so that the official halves mean nothing
+COPIES = ("official-clean", "official-strict")  # protocols that look for copies
+# Validation and test faces of each emotion in Dick 2024, in the order of EMOTIONS.
+DICK_COUNTS = (960, 111, 1018, 1825, 1139, 797, 1216)
 
 
-def split_indices(faces: Faces, protocol: str, *, seed: int = 0) -> dict[str, np.ndarray]:
+def split_indices(
+    faces: Faces, protocol: str, *, seed: int = 0, mask: Mask | None = None
+) -> dict[str, np.ndarray]:
     """Choose the faces of each split.
 
     official: train, validation and test are FER2013's Training, PublicTest and PrivateTest.
+    official-clean: as official, without the test faces whose pixels stand in Training too
+        (FER2013: 3,301 are left). "private" stays whole, so that one run gives both numbers.
+    official-strict: without those that stand in PublicTest either (FER2013: 3,275).
     keras80: in each class the first 20 % of Training's sorted file names are the validation
         split (Keras' `validation_split=0.2`, Li 2023: 22,968 / 5,741); all test faces are the test.
         Without file names the order is that of the CSV rows.
     ratio:80-10-10: a seeded draw over all faces, in each class by itself; any three whole
         percentages that add up to 100.
+    dick: a seeded draw over all faces of as many of each emotion as Dick 2024 held out (7,066);
+        which ones is unknown. Half of them, 3,533, are the validation split and half the test:
+        where a class has an odd number, the odd faces go to validation and test by turns. The
+        rest, on FER2013 28,821 faces, is for training.
+    ferplus:RULE, ferplus:RULE:TEST: as official, with the faces that a rule of FER+ keeps:
+        majority, crossentropy or multi-label; TEST, one of these or no-nf or all, names the test
+        set where it is another. The labels are the votes' too, one of eight.
+    source: a dataset's own training, validation and test faces.
+    holdout:10: so many percent of each emotion's training faces, drawn by the seed, are the
+        validation split; the test is the dataset's own, or its validation faces if that has no
+        labels.
 
     Args:
       faces: the dataset in canonical order.
       protocol: the name of the protocol.
-      seed: decides the draw of `ratio`; the others draw nothing.
+      seed: decides the draw of `ratio`, `dick` and `holdout`; the others draw nothing.
+      mask: where copies stand, for `official-clean` and `official-strict`; it is worked out from
+        the pixels if it is not given.
 
     Returns:
       Increasing indices into `faces` by split: "train", "validation", "test", and "public" and
-      "private" where the source tells the halves of the official test apart. `ratio` has no
-      such halves, for it trains on most of their faces.
+      "private" where the source tells the halves of the official test apart. `ratio` and `dick`
+      have no such halves, for they train on most of their faces; `ferplus` has them as validation
+      and test.
 
     Raises:
       UserError: the protocol is unknown, needs what the source does not tell, or leaves a split
         without a face.
     """
+    check_protocol(protocol)
     name, _, options = protocol.partition(":")
-    if name not in PROTOCOLS or (options and name != "ratio"):
-        known = [*(p for p in PROTOCOLS if p != "ratio"), "ratio:80-10-10"]
-        raise UserError(f"there is no protocol {protocol!r}. {suggest(protocol, known)}")
     splits = PROTOCOLS[name](faces, options, seed)
-    if name != "ratio":
+    if name in COPIES:
+        splits["test"] = _without_copies(faces, splits, name, mask)
+    if name not in (*WITH_OPTIONS, *DRAWN):
         halves = {split: np.flatnonzero(faces.usage == usage) for split, usage in HALVES.items()}
         splits |= {split: index for split, index in halves.items() if len(index)}
     for split, index in splits.items():
@@ -51,6 +81,23 @@ def split_indices(faces: Faces, protocol: str, *, seed: int = 0) -> dict[str, np
     return splits
 
 
+def check_protocol(protocol: str) -> None:
+    """Check that there is a protocol of that name, before any faces are read.
+
+    Raises:
+      UserError: there is not; the known ones are listed.
+    """
+    name, _, options = protocol.partition(":")
+    if name not in PROTOCOLS or (options and name not in WITH_OPTIONS):
+        known = [*(p for p in PROTOCOLS if p not in WITH_OPTIONS), *WITH_OPTIONS.values()]
+        raise UserError(f"there is no protocol {protocol!r}. {suggest(protocol, known)}")
+    if name == "ratio":
+        _shares(options)
+    if name == "holdout":
+        holdout_share(options)
+    ferplus.rules_by_split(protocol)
+
+
 def sorted_by(faces: Faces, protocol: str) -> str | None:
     """Say what `keras80` sorted by, "file name" or "csv row"; None for the other protocols."""
     if protocol != "keras80":
@@ -59,14 +106,23 @@ def sorted_by(faces: Faces, protocol: str) -> str | None:
 
 
 def _official(faces, options, seed):
-    if "Test" in faces.usage:
+    if "Test" in faces.usage or "Validation" in faces.usage:
         raise UserError(
-            "protocol 'official' needs to know PublicTest from PrivateTest, and this dataset was "
-            "prepared from test files whose names do not begin with PublicTest_ or PrivateTest_. "
-            "Prepare it from fer2013.csv, or choose 'keras80' or 'ratio:80-10-10'."
+            "protocol 'official' and those made from it need to know FER2013's PublicTest from its "
+            f"PrivateTest, and this dataset holds {_usage_counts(faces)}. If it is FER2013, its "
+            "test files have no names that begin with PublicTest_ or PrivateTest_: prepare it from "
+            f"fer2013.csv. {fitting(faces)}"
         )
     usages = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
     return {split: np.flatnonzero(faces.usage == usage) for split, usage in usages.items()}
+
+
+def _without_copies(faces, splits, name, mask):
+    mask = find_mask(faces) if mask is None else mask
+    copied = copied_from(mask, "Training")
+    if name == "official-strict":
+        copied |= copied_from(mask, "PublicTest")
+    return splits["test"][~copied[splits["test"]]]
 
 
 def _keras80(faces, options, seed):
@@ -85,21 +141,67 @@ def _keras80(faces, options, seed):
 
 
 def _ratio(faces, options, seed):
-    match = re.fullmatch(r"(\d+)-(\d+)-(\d+)", options)
+    shares = _shares(options)
+    drawn = {"train": [], "validation": [], "test": []}
+    for label in range(len(EMOTIONS)):
+        members = np.flatnonzero(faces.emotion == label)
+        members = _shuffled(members, seed, label)
+        cuts = [len(members) * shares[0] // 100, len(members) * (shares[0] + shares[1]) // 100]
+        for part, index in zip(drawn.values(), np.split(members, cuts), strict=True):
+            part.append(index)
+    return {split: np.sort(np.concatenate(parts)) for split, parts in drawn.items()}
+
+
+def _dick(faces, options, seed):
+    counts = np.bincount(faces.emotion, minlength=len(EMOTIONS))
+    few = [
+        f"{n:,} {name} (needs more than {held:,})"
+        for name, n, held in zip(EMOTIONS, counts, DICK_COUNTS, strict=False) if n <= held
+    ]
+    if few:
+        raise UserError(
+            "protocol 'dick' holds out as many faces of each emotion as the paper did of FER2013, "
+            f"and this dataset has only {', '.join(few)}. Choose 'ratio:80-10-10' instead."
+        )
+    splits = {"train": [], "validation": [], "test": []}
+    held_before = np.cumsum((0, *DICK_COUNTS[:-1]))
+    for label, (before, held) in enumerate(zip(held_before, DICK_COUNTS, strict=True)):
+        members = _shuffled(np.flatnonzero(faces.emotion == label), seed, label)
+        test = (before + held) // 2 - before // 2
+        parts = np.split(members, [len(members) - held, len(members) - test])
+        for split, part in zip(splits.values(), parts, strict=True):
+            split.append(part)
+    return {split: np.sort(np.concatenate(parts)) for split, parts in splits.items()}
+
+
+def _shuffled(members: np.ndarray, seed: int, label: int) -> np.ndarray:
+    if seed < 0:
+        raise UserError(f"the seed of a drawn protocol must be 0 or more, not {seed}.")
+    return np.random.default_rng([seed, label]).permutation(members)
+
+
+def _ferplus(faces, options, seed):
+    rules = ferplus.rules_by_split(f"ferplus:{options}")
+    if faces.ferplus is None:
+        raise UserError(
+            f"protocol 'ferplus:{options}' needs FER+'s votes, and this dataset was prepared "
+            "without them. Prepare it again with --ferplus=fer2013new.csv."
+        )
+    splits = _official(faces, options, seed)
+    kept = {split: ferplus.RULES[rules[split]](faces.ferplus)[1] for split in splits}
+    return {split: index[kept[split][index]] for split, index in splits.items()}
+
+
+def _shares(options: str) -> list[int]:
+    """Read `80-10-10`: whole percentages for training, validation and test."""
+    match = re.fullmatch(r"([0-9]{1,2})-([0-9]{1,2})-([0-9]{1,2})", options)
     shares = [int(share) for share in match.groups()] if match else []
     if sum(shares) != 100 or 0 in shares:
         raise UserError(
             f"protocol 'ratio:{options}' must name three whole percentages above 0 for training, "
             "validation and test that add up to 100, as in 'ratio:80-10-10'."
         )
-    drawn = {"train": [], "validation": [], "test": []}
-    for label in range(len(EMOTIONS)):
-        members = np.flatnonzero(faces.emotion == label)
-        members = np.random.default_rng([seed, label]).permutation(members)
-        cuts = [len(members) * shares[0] // 100, len(members) * (shares[0] + shares[1]) // 100]
-        for part, index in zip(drawn.values(), np.split(members, cuts), strict=True):
-            part.append(index)
-    return {split: np.sort(np.concatenate(parts)) for split, parts in drawn.items()}
+    return shares
 
 
 def _usage_counts(faces: Faces) -> str:
@@ -107,4 +209,14 @@ def _usage_counts(faces: Faces) -> str:
     return ", ".join(f"{n:,} {usage}" for usage, n in zip(usages, counts, strict=True)) or "nothing"
 
 
-PROTOCOLS = {"official": _official, "keras80": _keras80, "ratio": _ratio}
+PROTOCOLS = {
+    "official": _official,
+    "official-clean": _official,
+    "official-strict": _official,
+    "keras80": _keras80,
+    "ratio": _ratio,
+    "dick": _dick,
+    "ferplus": _ferplus,
+    "source": split_source,
+    "holdout": split_holdout,
+}

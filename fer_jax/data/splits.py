@@ -6,20 +6,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_jax.data.faces import Faces, load_faces, pixel_keys
-from fer_jax.data.protocols import sorted_by, split_indices
+from fer_jax.data import ferplus
+from fer_jax.data.faces import EMOTIONS, SIZE, Faces, load_faces, pixel_keys
+from fer_jax.data.masks import load_mask, mask_path
+from fer_jax.data.protocols import COPIES, sorted_by, split_indices
 from fer_jax.errors import UserError, suggest
 
-KNOWN_DATASETS = ("fer2013", "synthetic")
+# Every split that a dataset may have; the last two are the halves of FER2013's test.
+SPLITS = ("train", "validation", "test", "public", "private")
 
 
 class Split(NamedTuple):
     """Hold the faces of one split in canonical order."""
 
     images: np.ndarray  # u8 [n, h, w, c]
-    labels: np.ndarray  # i32 [n], index into EMOTIONS
+    labels: np.ndarray  # i32 [n], index into EMOTIONS, with FER+ into ferplus.CLASSES
     keys: np.ndarray  # u32 [n]: first four bytes, big-endian, of the SHA-256 of the pixels
     rows: np.ndarray  # i64 [n]: row of the source, -1 if unknown
+    targets: np.ndarray | None = None  # f32 [n, 8]: FER+'s distribution, if trained on
 
 
 def load_splits(
@@ -38,7 +42,7 @@ def load_splits(
       protocol: see `fer_jax.data.protocols.split_indices`; "synthetic" has splits of its own and
         does not look at it.
       data_dir: where the prepared datasets are; None is $FER_JAX_DATA, else ./data.
-      seed: decides what is drawn: the synthetic faces, the splits of `ratio`.
+      seed: decides what is drawn: the synthetic faces, the splits of `ratio`, `dick` and `holdout`.
       sizes: faces in train, validation and test; None for what there is. Of a prepared dataset
         at most so many are taken, evenly spread; "public" and "private" are cut as validation
         and test are.
@@ -50,14 +54,19 @@ def load_splits(
         from fer_jax.data import synthetic
 
         return synthetic.load(seed=seed, **({} if sizes is None else {"sizes": sizes}))
-    faces = load_faces(_prepared_path(dataset, data_dir))
-    splits = split_indices(faces, protocol, seed=seed)
+    path = prepared_path(dataset, data_dir)
+    faces = load_faces(path)
+    mask = load_mask(mask_path(path), faces) if protocol in COPIES else None
+    splits = split_indices(faces, protocol, seed=seed, mask=mask)
     if sizes is not None:
         train, validation, test = sizes
         limits = dict(train=train, validation=validation, test=test)
         limits |= dict(public=validation, private=test)
         splits = {name: _spread(index, limits[name]) for name, index in splits.items()}
-    return {name: _split(faces, index) for name, index in splits.items()}
+    rules = ferplus.rules_by_split(protocol)
+    if rules is None:
+        return {name: _split(faces, index) for name, index in splits.items()}
+    return {name: _voted(faces, index, rules, name) for name, index in splits.items()}
 
 
 def split_notes(
@@ -69,8 +78,38 @@ def split_notes(
     """
     if dataset == "synthetic":
         return {}
-    order = sorted_by(load_faces(_prepared_path(dataset, data_dir)), protocol)
+    order = sorted_by(load_faces(prepared_path(dataset, data_dir)), protocol)
     return {} if order is None else {"sorted_by": order}
+
+
+def class_names(dataset: str, *, protocol: str) -> tuple[str, ...]:
+    """Return what the labels of a dataset mean: the seven emotions, with FER+ contempt too.
+
+    Raises:
+      UserError: a rule that FER+ does not have.
+    """
+    if dataset == "synthetic" or ferplus.rules_by_split(protocol) is None:
+        return EMOTIONS
+    return ferplus.CLASSES
+
+
+def face_shape(
+    dataset: str, *, data_dir: str | os.PathLike | None = None
+) -> tuple[int, int, int]:
+    """Return height, width and channels of a dataset's faces; only one's own must be prepared.
+
+    Raises:
+      UserError: the dataset is none of ours and is not prepared.
+    """
+    from fer_jax.data.datasets import DATASETS
+
+    if dataset == "synthetic":
+        return SIZE, SIZE, 1
+    if dataset in DATASETS:
+        shape = DATASETS[dataset].shape
+        return *shape.size, shape.channels
+    images = load_faces(prepared_path(dataset, data_dir)).images
+    return *images.shape[1:3], 1 if images.ndim == 3 else images.shape[3]
 
 
 def default_data_dir() -> Path:
@@ -78,22 +117,29 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("FER_JAX_DATA") or "data")
 
 
-def _prepared_path(dataset: str, data_dir: str | os.PathLike | None) -> Path:
+def prepared_path(dataset: str, data_dir: str | os.PathLike | None) -> Path:
+    """Return the path of a dataset's array file.
+
+    Raises:
+      UserError: the dataset is unknown or not prepared; the message says how to.
+    """
     path = Path(data_dir or default_data_dir()) / f"{dataset}.npz"
     if path.is_file():
         return path
-    if dataset not in KNOWN_DATASETS:
+    # Here, because the readers of all layouts come with it and training needs none of them.
+    from fer_jax.data.datasets import DATASETS
+
+    if dataset not in DATASETS:
         raise UserError(
-            f"there is no dataset {dataset!r}, and no {path.resolve()}. "
-            f"{suggest(dataset, KNOWN_DATASETS)}"
+            f"there is no dataset {dataset!r}: no {path.resolve()}. "
+            f"{suggest(dataset, ['synthetic', *DATASETS])} Faces of your own, in folders "
+            "SPLIT/EMOTION/, become one by\n"
+            f"  python -m fer_jax.data.prepare {dataset} --source=FOLDER --data_dir={path.parent}"
         )
     raise UserError(
         f"the faces of {dataset} are not prepared: there is no {path.resolve()}.\n"
-        "  Get FER2013 from Kaggle: the challenge's fer2013.csv\n"
-        "  (https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-"
-        "recognition-challenge)\n"
-        "  or the folder copy msambare/fer2013 (https://www.kaggle.com/datasets/msambare/fer2013), "
-        "unpack it, and run\n"
+        f"  {DATASETS[dataset].get}\n"
+        "  and run\n"
         f"    python -m fer_jax.data.prepare {dataset} --source=FILE_OR_FOLDER "
         f"--data_dir={path.parent}\n"
         "  (prepared elsewhere? Say --data_dir=DIR or set FER_JAX_DATA.)\n"
@@ -115,4 +161,13 @@ def _split(faces: Faces, index: np.ndarray) -> Split:
         labels=faces.emotion[index].astype(np.int32),
         keys=pixel_keys(images),
         rows=faces.source_row[index].astype(np.int64),
+    )
+
+
+def _voted(faces: Faces, index: np.ndarray, rules: dict[str, str], name: str) -> Split:
+    """Make a split whose labels are FER+'s, and whose targets are where they are not one-hot."""
+    targets, _ = ferplus.RULES[rules[name]](faces.ferplus[index])
+    return _split(faces, index)._replace(
+        labels=ferplus.most_voted(targets),
+        targets=None if rules["train"] == "majority" else targets,
     )

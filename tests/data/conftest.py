@@ -4,12 +4,15 @@ import csv
 import pathlib
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fer_jax.data.faces import EMOTIONS, Faces
+from fer_jax.data.sources import read_source
 
 PER_CLASS = {"Training": 11, "PublicTest": 3, "PrivateTest": 4}  # faces of each emotion
 
@@ -52,14 +55,45 @@ def write_csv(tmp_path):
 def write_tree(tmp_path):
     """Give a writer of the folder tree that returns its root."""
 
-    def write(faces: Faces, *, name="{usage}_{row:07d}.png") -> pathlib.Path:
-        root = tmp_path / "tree"
+    def write(
+        faces: Faces,
+        *,
+        name="{usage}_{row:07d}.png",
+        splits=("train", "test", "test"),  # the folders of Training, PublicTest and PrivateTest
+        emotions=EMOTIONS,
+        root=tmp_path / "tree",
+    ) -> pathlib.Path:
+        split_of_usage = dict(zip(PER_CLASS, splits, strict=True))
         for row, (image, emotion, usage) in enumerate(zip(*faces[:3], strict=True)):
-            split = "train" if usage == "Training" else "test"
-            folder = root / split / EMOTIONS[emotion]
+            folder = root / split_of_usage[usage] / emotions[emotion]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / name.format(usage=usage, row=row))
         return root
+
+    return write
+
+
+@pytest.fixture
+def pack(tmp_path):
+    """Give a packer of a file or folder: (source, archive's name, *, top) -> the archive."""
+
+    def write(source: pathlib.Path, name: str, *, top="") -> pathlib.Path:
+        files = [path for path in sorted(source.rglob("*")) if path.is_file()] or [source]
+        start = source.parent if files == [source] else source
+        members = [(path, f"{top}{path.relative_to(start).as_posix()}") for path in files]
+        if name.endswith(".zip"):
+            options = dict(compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+            with zipfile.ZipFile(tmp_path / name, "w", **options) as archive:
+                for path, member in members:
+                    archive.write(path, member)
+        else:
+            suffix = name.rpartition(".")[2]
+            mode = "w" if suffix == "tar" else "w:" + {"tgz": "gz"}.get(suffix, suffix)
+            fast = {"compresslevel": 1} if mode == "w:gz" else {}
+            with tarfile.open(tmp_path / name, mode, **fast) as archive:
+                for path, member in members:
+                    archive.add(path, member)
+        return tmp_path / name
 
     return write
 
@@ -79,3 +113,9 @@ def real_layout(fer2013_source, tmp_path_factory):
         return out
 
     return write
+
+
+@pytest.fixture(scope="session")
+def real_faces(real_layout) -> Faces:
+    """Give the 35,887 real faces in canonical order."""
+    return read_source(real_layout("npz", "whole.npz")).faces

@@ -10,6 +10,7 @@ import pytest
 from fer_jax.data import Split, load_splits, split_notes
 from fer_jax.data.faces import canonical_order, save_faces, take
 from fer_jax.data.sources import read_source
+from fer_jax.data.splits import face_shape
 from fer_jax.errors import UserError
 
 
@@ -24,8 +25,8 @@ def test_splits_hold_images_labels_keys_and_rows(made_faces, prepared):
     assert set(splits) == {"train", "validation", "test", "public", "private"}
     train = splits["train"]
     assert train.images.shape == (77, 48, 48, 1)
-    assert [field.dtype for field in train] == [np.uint8, np.int32, np.uint32, np.int64]
-    for image, label, key, row in zip(*train, strict=True):
+    assert [field.dtype for field in train[:4]] == [np.uint8, np.int32, np.uint32, np.int64]
+    for image, label, key, row in zip(*train[:4], strict=True):
         np.testing.assert_array_equal(image[..., 0], made_faces.images[row])
         assert label == made_faces.emotion[row]
         digest = hashlib.sha256(made_faces.images[row].tobytes()).digest()
@@ -99,3 +100,12 @@ def test_real_faces_have_the_published_counts(real_layout, tmp_path):
     assert sizes == [22968, 5741, 7178]
     # Always answering "happy" is right on 1,774 of the test faces (24.71 %).
     assert (keras80["test"].labels == 3).sum() == 1774
+
+
+def test_the_shape_of_a_datasets_faces_is_known_without_preparing_ours(tmp_path, made_faces):
+    assert face_shape("fer2013", data_dir=tmp_path) == (48, 48, 1)
+    assert face_shape("raf_db", data_dir=tmp_path) == (100, 100, 3)
+    save_faces(tmp_path / "mine.npz", made_faces._replace(images=made_faces.images[:, :40]))
+    assert face_shape("mine", data_dir=tmp_path) == (40, 48, 1)
+    with pytest.raises(UserError, match="there is no dataset 'other'"):
+        face_shape("other", data_dir=tmp_path)
