@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import json
 import sys
+import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ def load_config(reference: str) -> ConfigDict:
     A config file has `get_config(variant=None) -> ConfigDict`.
 
     Raises:
-      UserError: no such file, or the file refuses the variant.
+      UserError: no such file, a file that fails (its line is named) or refuses the variant.
     """
     path, _, variant = reference.partition(":")
     found = find_config(path)
@@ -28,10 +30,22 @@ def load_config(reference: str) -> ConfigDict:
     root = str(found.resolve().parent.parent)
     if root not in sys.path:
         sys.path.insert(0, root)
-    spec = importlib.util.spec_from_file_location(f"config_{found.stem}", found)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(variant or None)
+    # Named here, because a loader is also to be found for a file that does not end in .py.
+    loader = SourceFileLoader(f"config_{found.stem}", str(found))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    try:
+        loader.exec_module(module)
+        config = module.get_config(variant or None)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a user may have written
+        raise UserError(_explain(error, found)) from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(
+            f"{found}: get_config returns a {type(config).__name__}; expected an "
+            "ml_collections.ConfigDict, as configs/common.py makes"
+        )
+    return config
 
 
 def find_config(path: str) -> Path:
@@ -43,24 +57,30 @@ def find_config(path: str) -> Path:
     candidates = [Path(path), REPOSITORY / path]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
-        known = sorted(f"configs/{file.name}" for file in (REPOSITORY / "configs").glob("[!_]*.py"))
-        raise UserError(f"there is no config file {path!r}. {suggest(path, known)}")
+        if candidates[0].is_dir():
+            raise UserError(f"the config {path!r} is a folder; name a file in it")
+        raise UserError(f"there is no config file {path!r}. {suggest(path, known_configs())}")
     return found
 
 
-def check_field(config: ConfigDict, path: str) -> None:
-    """Check that the config has a field of that path, such as `optim.learning_rate`.
+def known_configs() -> list[str]:
+    """List the config files that stand beside the package."""
+    return sorted(f"configs/{file.name}" for file in (REPOSITORY / "configs").glob("[!_]*.py"))
+
+
+def find_field(config: ConfigDict, path: str) -> Any:
+    """Return what a field holds that is named by its path, such as `optim.beta1`.
 
     Raises:
-      UsageError: it has not; the fields that stand beside it are listed.
+      UsageError: there is no such field; those that stand beside it are listed.
     """
     node = config
     for name in path.split("."):
-        name = name.split("[", 1)[0]  # `data.sizes[0]` sets one of a tuple
         if not isinstance(node, ConfigDict) or name not in node:
             beside = suggest(name, node) if isinstance(node, ConfigDict) else "That is one value."
             raise UsageError(f"the config has no field {path!r}. {beside}")
         node = node[name]
+    return node
 
 
 def pick_variant(variant: str | None, known: dict[str, Any], *, default: str) -> Any:
@@ -110,3 +130,15 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         elif before != after:
             lines.append(f"{prefix}{name}: {before} -> {after}")
     return lines
+
+
+def _explain(error: Exception, path: Path) -> str:
+    """Say what went wrong in a config file, and in which line of it."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{error.filename}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
+    if isinstance(error, AttributeError) and error.name == "get_config":
+        return f"{path} has no function get_config(variant=None), which every config has"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    line = f", line {lines[-1]}" if lines else ""
+    return f"{path}{line}: {type(error).__name__}: {' '.join(str(error).split())}"

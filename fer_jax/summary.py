@@ -1,6 +1,5 @@
 """Show a config's network layer by layer, from shapes alone: no data are read, nothing computed."""
 
-import argparse
 import json
 from collections import Counter
 from functools import partial
@@ -16,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_jax import models
+from fer_jax.arguments import Parser
+from fer_jax.checks import check_run, explain_network
 from fer_jax.configuring import is_study, load_config
-from fer_jax.errors import UsageError, UserError, run_command, suggest
+from fer_jax.data.splits import face_shape
+from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.optim import label_parameters, make_tx
 from fer_jax.results import count_parameters
 from fer_jax.state import TrainState, init_state
-
-# Height, width and channels of a dataset's faces.
-IMAGE_SHAPES = {"fer2013": (48, 48, 1), "synthetic": (48, 48, 1)}
 
 
 class Layer(NamedTuple):
@@ -50,16 +49,15 @@ def abstract_state(config: ConfigDict) -> TrainState:
     Raises:
       UserError: the config names a dataset, network or optimizer that there is not.
     """
-    dataset = config.data.dataset
-    if dataset not in IMAGE_SHAPES:
-        raise UserError(f"config.data.dataset is {dataset!r}. {suggest(dataset, IMAGE_SHAPES)}")
+    image_shape = face_shape(config.data.dataset)
     initialise = partial(
         init_state,
         model=models.build(config.model),
         tx=make_tx(config.optim, steps_per_epoch=1, epochs=config.epochs),
-        image_shape=IMAGE_SHAPES[dataset],
+        image_shape=image_shape,
     )
-    return jax.eval_shape(lambda: initialise(jax.random.key(0)))
+    with explain_network(image_shape):
+        return jax.eval_shape(lambda: initialise(jax.random.key(0)))
 
 
 def list_layers(config: ConfigDict) -> tuple[list[Layer], TrainState]:
@@ -132,13 +130,14 @@ def choose_run(config: ConfigDict, name: str | None, *, reference: str) -> Confi
 @run_command
 def main(argv: list[str] | None = None) -> None:
     """Print the layers of a config's network, or its parameter counts as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m fer_jax.summary", description=__doc__)
-    parser.add_argument("--config", required=True, help="FILE.py or FILE.py:VARIANT")
-    parser.add_argument("--run", help="which run of a study")
+    parser = Parser("fer_jax.summary", main.__doc__)
+    parser.add_argument("--config", required=True, metavar="FILE.py[:VARIANT]")
+    parser.add_argument("--run", metavar="NAME", help="which run of a study")
     parser.add_argument("--json", action="store_true", help="print only the counts, as JSON")
     arguments = parser.parse_args(argv)
     reference = arguments.config
     config = choose_run(load_config(reference), arguments.run, reference=reference)
+    check_run(config)
     layers, state = list_layers(config)
     counts = count_parameters(state, rules=config.optim.rules)
     if arguments.json:

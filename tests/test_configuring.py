@@ -7,9 +7,9 @@ import pytest
 
 from configs import common, dae
 from fer_jax.configuring import (
-    check_field,
     config_hash,
     differences,
+    find_field,
     is_study,
     load_config,
     pick_variant,
@@ -134,9 +134,11 @@ def test_a_study_lists_runs():
     assert not is_study(load_config("configs/vgg_dae.py:A"))
 
 
-@pytest.mark.parametrize("path", ["seed", "optim.plateau.patience", "data.sizes[0]"])
-def test_a_field_that_is_there_passes(path):
-    check_field(common.get_config(), path)
+@pytest.mark.parametrize(
+    "path, value", [("seed", 0), ("optim.plateau.patience", 10), ("data.sizes", (0, 0, 0))]
+)
+def test_a_field_is_found_by_its_path(path, value):
+    assert find_field(common.get_config(), path) == value
 
 
 @pytest.mark.parametrize(
@@ -145,10 +147,47 @@ def test_a_field_that_is_there_passes(path):
         ("sed", "Did you mean 'seed'?"),
         ("optim.plateau.patiense", "Did you mean 'patience'? Known: "),
         ("seed.first", "That is one value."),
+        ("data.sizes[0]", "Did you mean 'sizes'?"),  # a tuple is set as a whole
+        ("", "has no field ''"),
     ],
 )
 def test_a_field_that_is_not_there_is_answered_with_its_neighbours(path, hint):
     with pytest.raises(UsageError) as refused:
-        check_field(common.get_config(), path)
+        find_field(common.get_config(), path)
     assert f"the config has no field {path!r}" in str(refused.value)
     assert hint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("def get_config(variant=None:\n", "mine.py, line 1: "),
+        ("import nowhere_at_all\n", "mine.py, line 1: ModuleNotFoundError: No module named"),
+        ("x = 1\n", "mine.py has no function get_config(variant=None)"),
+        (
+            "from configs import common\ndef get_config(variant=None):\n"
+            "    config = common.get_config()\n    config.modle.width = 1.0\n",
+            "mine.py, line 4: AttributeError: ",
+        ),
+        (
+            "from configs import common\ndef get_config(variant=None):\n"
+            "    config = common.get_config()\n    config.epochs = 'many'\n",
+            "mine.py, line 4: TypeError: ",
+        ),
+        ("def get_config():\n    return None\n", "mine.py: TypeError: get_config() takes 0"),
+        ("def get_config(variant):\n    return {}\n", "get_config returns a dict; expected an ml_"),
+        ("def get_config(variant):\n    pass\n", "get_config returns a NoneType"),
+        ("\0", "mine.py"),
+    ],
+)
+def test_a_file_of_ones_own_that_fails_is_answered_with_its_line(tmp_path, text, message):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(UserError) as refused:
+        load_config(str(tmp_path / "mine.py"))
+    assert message in str(refused.value) and refused.value.exit_code == 1
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_is_no_config(tmp_path):
+    with pytest.raises(UserError, match="is a folder; name a file in it"):
+        load_config(str(tmp_path))

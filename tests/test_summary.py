@@ -7,6 +7,7 @@ import pytest
 
 from fer_jax import summary
 from fer_jax.configuring import load_config
+from fer_jax.errors import UserError
 
 
 def run(capsys, *arguments: str):
@@ -86,5 +87,5 @@ def test_what_cannot_be_shown_is_answered(capsys, arguments, code, message):
 def test_an_unknown_dataset_is_answered():
     config = load_config("configs/dae.py")
     config.data.dataset = "fer2031"
-    with pytest.raises(summary.UserError, match=r"is 'fer2031'. Did you mean 'fer2013'\?"):
+    with pytest.raises(UserError, match=r"no dataset 'fer2031'.* Did you mean 'fer2013'\?"):
         summary.abstract_state(config)

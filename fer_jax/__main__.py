@@ -1,0 +1,22 @@
+"""Name the commands: `python -m fer_jax`."""
+
+from fer_jax.errors import UsageError, run_command
+
+COMMANDS = {
+    "fer_jax.main": "train, evaluate and report a config",
+    "fer_jax.data.prepare": "read a dataset in whatever layout it came",
+    "fer_jax.data.audit": "look for duplicates and leaks in a dataset",
+    "fer_jax.summary": "show a config's network layer by layer",
+    "fer_jax.evaluate": "evaluate a finished run once more",
+}
+
+
+@run_command
+def main() -> None:
+    """Say that a command must be named, and which there are."""
+    lines = [f"  python -m {name:<21} {purpose}" for name, purpose in COMMANDS.items()]
+    raise UsageError("\n".join(["name a command (each has --help):", *lines]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,277 @@
+"""What every field of a config may hold, checked before data are read or anything is compiled."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from fer_jax.configuring import is_study
+from fer_jax.constraints import (
+    Check, each, flag, like, mapping, number, one_of, pattern, record, text, whole,
+)
+from fer_jax.data.protocols import check_protocol
+from fer_jax.data.splits import SPLITS, class_names
+from fer_jax.errors import UserError, suggest
+from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
+from fer_jax.ops.augmentation import RANGES
+from fer_jax.ops.distortion import STRONGEST, check_strength
+from fer_jax.optim import FROZEN, OPTIMIZERS, SCHEDULES
+from fer_jax.results import DENOISING
+from fer_jax.sharding import check_batch, make_mesh
+from fer_jax.steps import VIEWS
+
+FIELDS: dict[str, Check] = {
+    "task": one_of(("classify", "denoise")),
+    "seed": whole(0, 2**32 - 1),
+    "batch_size": whole(1),
+    "epochs": whole(1),
+    "restore_best": flag,
+    "data.dataset": text,
+    "data.protocol": text,
+    "data.sizes": each(whole(0), lengths=(3,)),
+    "model.name": one_of(BUILDERS),
+    "model.variant": text,
+    "model.classes": whole(2),
+    "model.width": number(0, above=True),
+    "model.blocks": each(record(whole(1), whole(1)), least=1),
+    "model.dense": each(whole(1)),
+    "model.dropout": number(0, 1, below=True),
+    "model.momentum": number(0, 1, below=True),
+    "model.filters": each(whole(1), lengths=(2,)),
+    "model.kernel_init": one_of(INITIALISERS),
+    "model.freeze_dae": flag,
+    "model.dtype": one_of(DTYPES),
+    "init": mapping(text),
+    "init_dir": text,
+    "augmentation.rotate": each(number(*RANGES["rotate"]), lengths=(2,), rising=True),
+    "augmentation.flip": flag,
+    "augmentation.shift": number(*RANGES["shift"]),
+    "augmentation.crop_padding": whole(*RANGES["crop_padding"]),
+    "augmentation.erase": number(*RANGES["erase"]),
+    "distortion.name": one_of(STRONGEST),
+    "distortion.strength": number(0),
+    "train_distortion": number(0, 1),
+    "train_strength": each(number(0), lengths=(0, 2), rising=True),
+    "reconstruction_weight": number(0),
+    "optim.name": one_of(OPTIMIZERS),
+    "optim.learning_rate": number(0),
+    "optim.beta1": number(0, 1, below=True),
+    "optim.beta2": number(0, 1, below=True),
+    "optim.epsilon": number(0, above=True),
+    "optim.schedule": one_of(SCHEDULES),
+    "optim.warmup_epochs": number(0),
+    "optim.rules": each(record(pattern, text), least=1),
+    "optim.rate_factors": mapping(number(0)),
+    "optim.plateau.factor": number(0, 1, above=True, below=True),
+    "optim.plateau.patience": whole(0),
+    "optim.plateau.min_delta": number(0),
+    "optim.plateau.min_scale": number(0, 1),
+    "early_stopping.patience": whole(0),
+    "early_stopping.min_delta": number(0),
+    "evaluation.batch_size": whole(1),
+    "evaluation.splits": each(one_of(SPLITS), least=1),
+    "evaluation.strengths": each(number(0)),
+    "evaluation.views": one_of(VIEWS),
+    "checkpoint_minutes": number(0),
+    "mesh.data": whole(0),
+    "steps_per_dispatch": whole(0),
+}
+
+
+# Fields of config.model that mean the same for every network that has them.
+SHARED = ("classes", "width", "dropout", "momentum", "kernel_init", "dtype")
+
+
+def check_config(config: ConfigDict) -> None:
+    """Check a run, or each run of a study, and that this machine's devices can share its batch.
+
+    Raises:
+      UserError: the first thing that does not fit.
+    """
+    if not is_study(config):
+        _check_start(config, "config")
+        return
+    runs = config.runs
+    if not isinstance(runs, ConfigDict) or not len(runs):
+        raise UserError("config.runs has no run; a study needs some, as in {NAME: a run's config}")
+    beside = [name for name in config if name != "runs"]
+    if beside:
+        raise UserError(
+            f"config.{beside[0]} stands beside config.runs, and in a study every field belongs to "
+            f"a run; set config.runs.{next(iter(runs))}.{beside[0]}"
+        )
+    for name in runs:
+        if not isinstance(runs[name], ConfigDict):
+            raise UserError(f"config.runs.{name} is {runs[name]!r}; expected the config of a run")
+        _check_start(runs[name], f"config.runs.{name}")
+
+
+def check_run(config: ConfigDict, *, name: str = "config") -> None:
+    """Check that a run has every field there is, no other, and what each may hold.
+
+    Raises:
+      UserError: the first field that does not fit, as `name` and its path.
+    """
+    found = _leaves(config)
+    network = found.get("model.name", "vgg")
+    if complaint := FIELDS["model.name"](network):
+        raise UserError(f"{name}.model.name{complaint}")
+    fields, optional = fields_of(network)
+    extra = [path for path in found if path not in fields]
+    if extra:
+        raise UserError(f"nothing reads the field {name}.{extra[0]}. {_nearest(extra[0], fields)}")
+    missing = [path for path in fields if path not in found and path not in optional]
+    if missing:
+        raise UserError(f"{name} has no field {missing[0]!r}; configs/common.py has them all")
+    for path, value in found.items():
+        if complaint := fields[path](value):
+            raise UserError(f"{name}.{path}{complaint}")
+    for relation in RELATIONS:
+        if complaint := relation(config):
+            raise UserError(f"{name}{complaint}")
+
+
+def fields_of(network: str) -> tuple[dict[str, Check], set[str]]:
+    """Return the checks of a run's fields by path, and the paths that need not be there.
+
+    Of a network in `models.MODULES`, config.model has the module's own attributes.
+    """
+    if network not in MODULES:
+        return FIELDS, set()
+    own = {
+        f"model.{field.name}": FIELDS[f"model.{field.name}"]
+        if field.name in SHARED else like(field.default)
+        for field in dataclasses.fields(MODULES[network])
+        if field.name not in ("parent", "name")  # every module's
+    }
+    own["model.variant"] = text
+    others = {path: check for path, check in FIELDS.items() if not path.startswith("model.")}
+    named = {"model.name": FIELDS["model.name"]}
+    return named | own | others, {*own} - {"model.classes"}
+
+
+def check_faces(config: ConfigDict, image_shape: tuple[int, ...]) -> None:
+    """Check what only the faces' size can tell.
+
+    Raises:
+      UserError: a crop's padding as wide as the faces of `image_shape` (h, w, c): it would show
+        none of the face.
+    """
+    padding, side = config.augmentation.crop_padding, min(image_shape[:2])
+    if padding >= side:
+        raise UserError(
+            f"config.augmentation.crop_padding is {padding}, as wide as the faces of {side} "
+            f"pixels: a crop could miss the face; lower it"
+        )
+
+
+@contextmanager
+def explain_network(image_shape: tuple[int, ...]) -> Iterator[None]:
+    """Turn what a network says while its shapes are worked out into a user's error.
+
+    Raises:
+      UserError: the network or its optimizer refuses faces of `image_shape` (h, w, c).
+    """
+    try:
+        yield
+    except (ValueError, ZeroDivisionError) as error:
+        size = "x".join(map(str, image_shape))
+        raise UserError(f"the network cannot be built for faces of {size}: {error}") from error
+
+
+def _strengths(config: ConfigDict) -> str:
+    """Check that the distortion has every strength that the run names."""
+    name = config.distortion.name
+    strengths = {
+        "distortion.strength": (config.distortion.strength,),
+        "evaluation.strengths": config.evaluation.strengths,
+        "train_strength": config.train_strength,
+    }
+    for field, values in strengths.items():
+        for value in values:
+            try:
+                check_strength(name, value)
+            except ValueError as error:
+                none = "; set distortion.strength=0 and evaluation.strengths=()"
+                return f".{field}: {error}{none if name == 'clean' else ''}"
+    return ""
+
+
+def _rule_labels(config: ConfigDict) -> str:
+    """Check that every label of the optimizer's rules says how fast it learns."""
+    known = (FROZEN, "train", *config.optim.rate_factors)
+    unknown = [label for _, label in config.optim.rules if label not in known]
+    if not unknown:
+        return ""
+    return (
+        f".optim.rules has the label {unknown[0]!r} without a factor in optim.rate_factors. "
+        f"{suggest(unknown[0], known)}"
+    )
+
+
+def _task(config: ConfigDict) -> str:
+    """Check that the network is made for the task."""
+    task, name = config.task, config.model.name
+    fits = "denoise" if name == "dae" else "classify"
+    if task == fits:
+        return ""
+    return f".task is {task!r}, and the model {name!r} cannot do that; its task is {fits!r}"
+
+
+def _reconstruction(config: ConfigDict) -> str:
+    """Check that a reconstruction that is weighed in the loss is made."""
+    weight, name = config.reconstruction_weight, config.model.name
+    if not weight or name in DENOISING:
+        return ""
+    return (
+        f".reconstruction_weight is {weight}, and the model {name!r} reconstructs nothing; "
+        "set it to 0 or choose a hybrid"
+    )
+
+
+def _protocol(config: ConfigDict) -> str:
+    """Check the protocol's name, and that the network has a class for each of its labels."""
+    dataset, protocol, classes = config.data.dataset, config.data.protocol, config.model.classes
+    if dataset != "synthetic":
+        try:
+            check_protocol(protocol)
+        except UserError as error:
+            return f".data.protocol: {error}"
+    names = class_names(dataset, protocol=protocol)
+    # Dick's ResNet is printed with an eighth output, which no label asks for.
+    spare = 1 if config.model.name == "resnet9" else 0
+    if config.task != "classify" or len(names) <= classes <= len(names) + spare:
+        return ""
+    return (
+        f".model.classes is {classes}, and protocol {protocol!r} on {dataset} has {len(names)}: "
+        f"{', '.join(names)}. Set it to {len(names)}, or choose another protocol"
+    )
+
+
+# What several fields must have in common: the complaint that follows the config's name, or "".
+RELATIONS = (_strengths, _rule_labels, _task, _reconstruction, _protocol)
+
+
+def _check_start(config: ConfigDict, name: str) -> None:
+    check_run(config, name=name)
+    check_batch(config.batch_size, make_mesh(config.mesh.data, name=name), name=name)
+
+
+def _leaves(config: ConfigDict, prefix: str = "") -> dict[str, Any]:
+    """Give the values of all fields by path; a table that is one field's value stays whole."""
+    found = {}
+    for name in config:
+        path, value = prefix + name, config[name]
+        nested = isinstance(value, ConfigDict) and path not in FIELDS
+        found |= _leaves(value, f"{path}.") if nested else {path: value}
+    return found
+
+
+def _nearest(path: str, fields: Iterable[str]) -> str:
+    """Name the field nearest to one that there is not, and those that stand beside it."""
+    folder, _, name = path.rpartition(".")
+    start = f"{folder}." if folder else ""
+    beside = [known.removeprefix(start) for known in fields if known.startswith(start)]
+    return suggest(name, dict.fromkeys(known.split(".")[0] for known in beside))
