@@ -1,23 +1,28 @@
 """Write the README's tables and picture from results/: `python -m experiments.readme`."""
 
-import argparse
-import os
-import shutil
+import json
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from fer_jax import files, writers
+from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
 from fer_jax.errors import UserError, run_command
 from fer_jax.report import plots
 from fer_jax.report.results import Run, Study, read_study
-from fer_jax.report.tables import Table, li_tables, markdown, reconstruction
-from fer_jax.report.wording import commands, count, headline
+from fer_jax.report.tables import Table, li_tables, markdown, ours_only, reconstruction
+from fer_jax.report.wording import (
+    commands, count, distortion_text, headline, number, percent,
+)
+from fer_jax.writers import METRICS
 
-STUDY = Path("results/vgg_dae-small")
-BASELINE = Path("results/pypi_fer")
+RESULTS = Path("results")
+STUDY = RESULTS / "vgg_dae-small"
+RATES = RESULTS / "learning_rates-small"
+BASELINE = RESULTS / "pypi_fer"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
-KEPT = ("results.json", "metrics.jsonl")
 
 
 def robustness_table(study: Study, baseline: Run | None) -> Table:
@@ -25,7 +30,8 @@ def robustness_table(study: Study, baseline: Run | None) -> Table:
     name, chosen = study.distortion
     rows = [_row(run, "private", name) for run in study.classifiers]
     if baseline:
-        rows.insert(0, _row(baseline, "test", name)._replace(label=f"PyPI `fer` {baseline.result['versions']['fer']}"))
+        label = f"PyPI `fer` {baseline.result['versions']['fer']}"
+        rows.insert(0, _row(baseline, "test", name)._replace(label=label))
     faces = max(e["n"] for row in rows for e in row.accuracies.values())
     strengths = sorted({strength for row in rows for strength in row.accuracies})
     columns = tuple("clean" if s == 0 else f"p = {s:g}" for s in strengths)
@@ -54,16 +60,40 @@ def headline_block(study: Study, baseline: Run | None) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
-def results_block(study: Study, baseline: Run | None) -> str:
+def results_block(study: Study, rates: Study, baseline: Run | None) -> str:
     """Return the Markdown of the paper's tables beside ours, with the commands that made them."""
-    found = (run.result["commit"] or "unknown" for run in study.finished)
+    found = (run.result["commit"] or "unknown" for run in [*study.finished, *rates.finished])
     commits = ", ".join(dict.fromkeys(commit.replace(commit[12:40], "") for commit in found))
+    made_by = [*commands(study), *commands(rates), *commands_of(baseline)]
     parts = [
         f"{scale_line(study)} Commits {commits}. Made by:",
-        "```bash\n" + "\n".join([*commands(study), *commands_of(baseline)]) + "\n```",
-        *(markdown(table) for table in [*li_tables(study), reconstruction(study)] if table),
+        "\n".join(["```bash", *made_by, "```"]),
+        *(
+            markdown(table)
+            for table in [*li_tables(study), ours_only(study), reconstruction(study),
+                          rates_table(rates)]
+            if table
+        ),
     ]
     return "\n\n".join(part.strip() for part in parts)
+
+
+def rates_table(study: Study) -> Table:
+    """Build the table by which learning rates are chosen: validation faces after short runs."""
+    rows = []
+    for run in sorted(study.finished, key=lambda run: (run.kind, _rate(run))):
+        config, denoises = run.result["config"], run.kind == "dae"
+        seen = study.distortion if denoises else ("clean", 0.0)
+        evaluation = run.evaluation(*seen, split="validation")
+        network = f"{config['model']['name']}, {distortion_text(seen) if denoises else 'clean'}"
+        rate, epochs = f"{_rate(run):g}", str(run.result["epochs"])
+        loss, accuracy = number(evaluation["loss"]), percent(evaluation["accuracy"])
+        rows.append((network, rate, epochs, loss, accuracy))
+    return Table(
+        title="Learning rates on validation faces",
+        columns=("network and input", "learning rate", "epochs", "loss", "accuracy"),
+        rows=rows,
+    )
 
 
 def scale_line(study: Study) -> str:
@@ -105,31 +135,37 @@ def replace_block(text: str, block: str, *, name: str) -> str:
 
 def collect(workdir: Path, folder: Path) -> None:
     """Copy the small files of a study's finished runs from its workdir into results/."""
-    for results in sorted(workdir.glob("*/results.json")):
-        target = folder / results.parent.name
+    for path in sorted(workdir.glob("*/results.json")):
+        target = folder / path.parent.name
         target.mkdir(parents=True, exist_ok=True)
-        for name in KEPT:
-            shutil.copyfile(results.parent / name, target / name)
+        result = json.loads(path.read_text())
+        writers.write_json(target / path.name, {**result, "command": portable(result["command"])})
+        files.write_text(target / METRICS, (path.parent / METRICS).read_text())
+
+
+def portable(command: str) -> str:
+    """Leave out of a command where on that machine its data and its workdir lay."""
+    places = ("--data_dir=", "--workdir=/")
+    return shlex.join(part for part in shlex.split(command) if not part.startswith(places))
 
 
 @run_command
 def main(argv: list[str] | None = None) -> None:
     """Collect a study's results if asked to, then renew README.md and its picture."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.readme", description=__doc__)
+    parser = Parser("experiments.readme", main.__doc__)
     parser.add_argument("--collect", type=Path, help="workdir of a study to take results from")
     arguments = parser.parse_args(argv)
     if arguments.collect:
-        collect(arguments.collect, REPOSITORY / STUDY)
+        collect(arguments.collect, REPOSITORY / RESULTS / arguments.collect.resolve().name)
     study = read_study(REPOSITORY / STUDY)
     found = read_study(REPOSITORY / BASELINE).runs if (REPOSITORY / BASELINE).exists() else []
     plots.save_png(plots.robustness(study), REPOSITORY / PICTURE)
     readme = REPOSITORY / "README.md"
     baseline = found[0] if found else None
     text = replace_block(readme.read_text(), headline_block(study, baseline), name="headline")
-    text = replace_block(text, results_block(study, baseline), name="results")
-    beside = readme.with_name("README.md.tmp")
-    beside.write_text(text)
-    os.replace(beside, readme)
+    rates = read_study(REPOSITORY / RATES)
+    text = replace_block(text, results_block(study, rates, baseline), name="results")
+    files.write_text(readme, text)
     print(f"renewed {readme.name} and {PICTURE}")
 
 
@@ -146,6 +182,10 @@ def _row(run: Run, split: str, distortion: str) -> _Row:
     total = parameters.get("trainable", 0) + parameters.get("frozen", 0)
     evaluations = [e for e in run.by_strength(distortion, split=split) if e.get("accuracy")]
     return _Row(run.label, count(total), {e["strength"]: e for e in evaluations})
+
+
+def _rate(run: Run) -> float:
+    return run.result["config"]["optim"]["learning_rate"]
 
 
 def _cell(evaluation: dict | None) -> str:

@@ -1,18 +1,18 @@
 """Write report.html: one file that asks for nothing outside it, and figures/*.png beside it."""
 
 import json
-import os
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
+from fer_jax import files
 from fer_jax.report import plots, tables, wording
 from fer_jax.report.elements import details, faces_png, figure_html, named_list, section, table_html
-from fer_jax.report.paper import LI_2023, LI_TABLES
+from fer_jax.report.paper import LI_2023
 from fer_jax.report.results import LABELS, Run, Study, read_study
 from fer_jax.report.style import style_sheet, variables
-from fer_jax.report.tables import EMOTIONS
+from fer_jax.report.tables import CLASSES, class_names
 
 # More faces than these are too small to see on a page.
 _FACES = 10
@@ -33,9 +33,7 @@ def write_report(workdir: Path | str) -> Path:
     study = read_study(workdir)
     page = _page(study, workdir / "figures")
     path = workdir / "report.html"
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, path)
+    files.write_text(path, page)
     return path
 
 
@@ -104,8 +102,8 @@ def _heroes(study: Study) -> str:
             f"95 % interval {wording.interval(noisy)} %{syn}",
             f"clean faces {wording.percent(clean.get('accuracy'))}{syn}",
         ]
-        if run.kind in LI_TABLES:
-            pair = [LI_TABLES[run.kind][key][1] for key in ("distorted", "clean")]
+        if run.kind in study.li_tables:
+            pair = [study.li_tables[run.kind][key][1] for key in ("distorted", "clean")]
             said = " and ".join(wording.percent(value) for value in pair)
             lines.append(f"{LI_2023}: {said}")
         cards.append(
@@ -214,7 +212,7 @@ def _sample_rows(study: Study, folder: Path) -> str:
     ]
     if "labels" in first:
         labels = [int(label) for label in first["labels"][:_FACES]]
-        said = [EMOTIONS[i] if 0 <= i < len(EMOTIONS) else str(i) for i in labels]
+        said = [CLASSES[i] if 0 <= i < len(CLASSES) else str(i) for i in labels]
         parts.append(f"<span></span><ol>{''.join(f'<li>{name}</li>' for name in said)}</ol>")
     caption = f"As the paper’s Figure 5: {faces} under {wording.distortion_text(chosen)}."
     if len(made) > 1:
@@ -280,13 +278,15 @@ def _curves(study: Study, folder: Path) -> str:
                 figures.append(figure_html(figure, f"curve-{run.name}-{quantity}", folder, alt=alt))
         if not figures:
             continue
-        paper = LI_TABLES.get(run.kind) if study.run_of(run.kind) is run else None
+        paper = study.li_tables.get(run.kind) if study.run_of(run.kind) is run else None
         note = f" <span class='muted'>(the paper’s {paper['curves']})</span>" if paper else ""
         parts.append(
             f'<h3>{escape(run.label)}{note}</h3><div class="pair">{"".join(figures)}</div>'
         )
     stopped = [
-        f"{LABELS[kind]} {LI_TABLES[kind]['stopped']}" for kind in LI_TABLES if study.run_of(kind)
+        f"{LABELS[kind]} {paper['stopped']}"
+        for kind, paper in study.li_tables.items()
+        if study.run_of(kind)
     ]
     note = f"<p class='notes'>Epochs in the paper: {', '.join(stopped)}.</p>" if stopped else ""
     return section("Training curves", "".join(parts) + note) if parts else ""
@@ -330,7 +330,7 @@ def _variable(study: Study, run: Run) -> str:
 
 def _diagonal(evaluation: dict) -> str:
     recall = (evaluation.get("per_class") or {}).get("recall") or []
-    pairs = zip(EMOTIONS, recall, strict=False)
+    pairs = zip(class_names(len(recall)), recall, strict=True)
     return ", ".join(f"{name} {wording.percent(value, 0)} right" for name, value in pairs)
 
 

@@ -3,7 +3,6 @@
 import functools
 import io
 import itertools
-import os
 import re
 from collections.abc import Callable, Sequence
 from html import escape
@@ -17,9 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from fer_jax import files
 from fer_jax.report.results import Run, Study
 from fer_jax.report.style import GRID, INK, MUTED, ON_NETWORK, look, variables
-from fer_jax.report.tables import EMOTIONS
+from fer_jax.report.tables import class_names
 from fer_jax.report.wording import distortion_name, distortion_text, strength_symbol
 
 _RC = {
@@ -115,9 +115,7 @@ def curve(run: Run, quantity: str, *, colour: str, synthetic: bool) -> Figure | 
 
 
 @_styled
-def confusion(
-    counts: Sequence[Sequence[int]], *, title: str, colour: str, labels: Sequence[str] = EMOTIONS
-) -> Figure:
+def confusion(counts: Sequence[Sequence[int]], *, title: str, colour: str) -> Figure:
     """Draw a confusion matrix, rows true: row percentages, and the counts beneath them."""
     counts = np.asarray(counts, dtype=float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -145,7 +143,7 @@ def confusion(
                 fontsize=5.8,
                 color=ink if share > 0.3 else MUTED,
             )
-    names = list(labels) if len(labels) == size else [str(i) for i in range(size)]
+    names = class_names(size)
     axes.set_xticks(range(size), names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(size), names)
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
@@ -247,12 +245,13 @@ def recall(study: Study, *, distorted: bool) -> Figure:
         if places:
             x, y = zip(*places, strict=True)
             axes.plot(x, y, marker, color=colour, markersize=4.5, label=run.label, clip_on=False)
-    axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
-    axes.set_yticks(np.arange(len(EMOTIONS) + 1) - 0.5, minor=True)
+    size = max((len(values) for _, values in shown), default=7)
+    axes.set_yticks(range(size), class_names(size))
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.tick_params(which="both", axis="y", length=0)
     axes.grid(False, axis="y")
     axes.grid(True, axis="y", which="minor")
-    axes.set(xlim=(-0.03, 1.03), ylim=(len(EMOTIONS) - 0.5, -0.5))
+    axes.set(xlim=(-0.03, 1.03), ylim=(size - 0.5, -0.5))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     images = f"distorted ({distortion_text(study.distortion)})" if distorted else "clean"
     word = ", synthetic" if study.synthetic else ""
@@ -288,15 +287,13 @@ def strip(images: np.ndarray, *, gap: int = 2, between: int = 255) -> np.ndarray
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as PNG at twice the screen's resolution, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(_RC), files.replacing(path) as file:
         FigureCanvasAgg(figure)
         figure.savefig(
-            beside, format="png", dpi=192, facecolor="white", metadata={"Software": None}
+            file, format="png", dpi=192, facecolor="white", metadata={"Software": None}
         )
         # The layout stands; working it out again for the SVG costs as much as drawing.
         figure.set_layout_engine("none")
-    os.replace(beside, path)
 
 
 def inline_svg(figure: Figure, *, ident: str, alt: str) -> str:
@@ -335,7 +332,7 @@ def _floors(bases: Sequence[np.ndarray]) -> list[tuple[float, str]]:
     base = bases[0] / bases[0].sum()
     most = int(base.argmax())
     always, chance = float(base[most]), 1.0 / len(base)
-    name = EMOTIONS[most] if len(base) == len(EMOTIONS) else f"class {most}"
+    name = class_names(len(base))[most]
     if always - chance < 0.025:
         return [(chance, f"chance, {100 * chance:.1f} %")]
     return [

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fer_jax.errors import UserError
+from fer_jax.report.paper import LI_TABLES
 
 LABELS = {
     "dae": "DAE",
@@ -121,6 +122,19 @@ class Study(NamedTuple):
     def synthetic(self) -> bool:
         """Say whether the faces were drawn, not photographed."""
         return any(r.result.get("dataset") == "synthetic" for r in self.runs)
+
+    @property
+    def li_tables(self) -> dict[str, dict[str, Any]]:
+        """Return Li's tables by the kind of run that they are of, if this study ran any of those.
+
+        Empty where the faces or labels are others than the paper's, unless they are drawn ones,
+        which say so beside every number.
+        """
+        for result in (run.result for run in self.finished):
+            relabelled = str(result.get("protocol")).startswith("ferplus")
+            if result.get("dataset") not in ("fer2013", "synthetic") or relabelled:
+                return {}
+        return LI_TABLES if any(self.run_of(kind) for kind in LI_TABLES) else {}
 
     @property
     def distortion(self) -> tuple[str, float] | None:

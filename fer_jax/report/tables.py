@@ -18,6 +18,12 @@ from fer_jax.report.wording import (
 )
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+CLASSES = (*EMOTIONS, "contempt")  # with FER+ votes
+
+
+def class_names(k: int) -> tuple[str, ...]:
+    """Name `k` classes: FER2013's seven emotions, FER+'s eight, else by number."""
+    return CLASSES[:k] if k in (7, 8) else tuple(f"class {i}" for i in range(k))
 
 
 class Table(NamedTuple):
@@ -44,9 +50,8 @@ def markdown(table: Table) -> str:
 
 
 def li_tables(study: Study) -> list[Table]:
-    """Build Li's Tables 2-4, the paper beside ours: all of them if the study ran any."""
-    ran = [kind for kind in LI_TABLES if study.run_of(kind)]
-    kinds = list(LI_TABLES) if study.is_study and ran else ran
+    """Build Li's Tables 2-4, the paper beside ours: all of them if a study ran any."""
+    kinds = [kind for kind in study.li_tables if study.is_study or study.run_of(kind)]
     return [_li_table(study, kind) for kind in kinds]
 
 
@@ -133,12 +138,19 @@ def classifiers(study: Study) -> Table | None:
 
 
 def ours_only(study: Study) -> Table | None:
-    """Build the table of the networks that have no table in the paper, or None."""
-    runs = [
-        r for r in study.classifiers if r is not study.run_of(r.kind) or r.kind not in LI_TABLES
-    ]
-    if not runs:
-        return None
+    """Build the table of the networks that stand beside Li's and have no table there, or None."""
+    li = study.li_tables
+    runs = [r for r in study.classifiers if r is not study.run_of(r.kind) or r.kind not in li]
+    return _by_input("Not in the paper", runs, study) if li and runs else None
+
+
+def accuracies(study: Study) -> Table | None:
+    """Build the narrow table of all classifiers, a row for each kind of test image, or None."""
+    runs = study.classifiers
+    return _by_input(f"Test split{tag(study)}", runs, study) if runs else None
+
+
+def _by_input(title: str, runs: list[Run], study: Study) -> Table:
     rows = []
     for run in runs:
         for name, e in (("clean", run.evaluation()), ("distorted", study.distorted(run))):
@@ -147,7 +159,7 @@ def ours_only(study: Study) -> Table | None:
             rows.append((run.label, name, number(e.get("loss")), cell, interval(e)))
     ours = f"ours{tag(study)}"
     return Table(
-        title="Not in the paper",
+        title=title,
         columns=("network", "test images", f"loss, {ours}", f"accuracy, {ours}", "95 % interval"),
         rows=rows,
         notes=(f"Distorted: {distortion_text(study.distortion)}.",),
@@ -198,12 +210,13 @@ def reconstruction(study: Study) -> Table | None:
         label = f"{symbol} = {strength:g}" if strength else "clean"
         label += " (chosen)" if abs(strength - chosen) < 1e-9 else ""
         rows.append((label, *(number(losses.get((s, strength))) for s in splits)))
-    blank = (MISSING,) * (len(splits) - 1)
-    rows.append(("paper, end of training", *blank, number(LI_DAE_BCE)))
-    notes = [
-        "Binary cross-entropy in nats a pixel. The paper does not say of which images "
-        "its number is, nor at which strength."
-    ]
+    notes = ["Binary cross-entropy in nats a pixel."]
+    if study.dataset in ("fer2013", "synthetic"):
+        blank = (MISSING,) * (len(splits) - 1)
+        rows.append(("paper, end of training", *blank, number(LI_DAE_BCE)))
+        notes.append(
+            "The paper does not say of which images its number is, nor at which strength."
+        )
     if study.dataset == "fer2013":
         notes.append(
             "A perfect reconstruction of FER2013's Training images has "
@@ -229,10 +242,11 @@ def recalls(study: Study, *, distorted: bool) -> Table | None:
     if not columns:
         return None
     images = f"distorted, {distortion_text(study.distortion)}" if distorted else "clean"
+    names = class_names(max(map(len, cells)))
     return Table(
         title=f"Recall of each emotion, {images}{tag(study)}",
         columns=("emotion", *columns),
-        rows=[(name, *values) for name, *values in zip(EMOTIONS, *cells, strict=False)],
+        rows=[(name, *values) for name, *values in zip(names, *cells, strict=False)],
     )
 
 

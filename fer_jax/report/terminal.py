@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fer_jax.report.results import read_study
-from fer_jax.report.tables import Table, classifiers, li_tables, ours_only, reconstruction
+from fer_jax.report.tables import Table, accuracies, li_tables, ours_only, reconstruction
 
 WIDTH = 80
 
@@ -27,7 +27,7 @@ def print_tables(workdir: Path | str, *, console: Console | None = None) -> None
     unicode = (console.encoding or "").lower().startswith("utf")
     tables = [*li_tables(study), ours_only(study)]
     if not any(tables):
-        tables = [classifiers(study), reconstruction(study)]
+        tables = [accuracies(study), reconstruction(study)]
     if study.synthetic:
         note = "SYNTHETIC faces: ours cannot be compared with the paper's numbers."
         console.print(Text(note, style="bold yellow"), width=width, soft_wrap=False)

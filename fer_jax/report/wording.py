@@ -34,6 +34,14 @@ _PROTOCOLS = {
     "test halves together (7,178 faces)",
     "dick": "a seeded draw with the paper's validation counts, half of which is the test",
 }
+# FER+'s rules: which faces they keep, and how many of PrivateTest.
+_FERPLUS = {
+    "majority": ("where one emotion has more than half of the votes", "3,153"),
+    "crossentropy": ("whose votes at most three emotions explain", "3,505"),
+    "multi-label": ("where emotions of 30 % and more have most of the votes", "3,472"),
+    "no-nf": ("that anybody gave an emotion", "3,573"),
+    "all": ("that there are", "3,589"),
+}
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -148,7 +156,7 @@ def notes(study: Study) -> list[str]:
         )
     protocols = _unique(r.result.get("protocol") for r in study.finished)
     for protocol in protocols:
-        meaning = "faces drawn anew for each split" if study.synthetic else _PROTOCOLS.get(protocol)
+        meaning = "faces drawn anew for each split" if study.synthetic else _meaning(protocol)
         found.append(f"Protocol {protocol}" + (f": {meaning}." if meaning else "."))
     for name, value in _unique(p for r in study.finished for p in _pairs(r.result, "split_notes")):
         found.append(f"Splits {name.replace('_', ' ')}: {_plain(value)}.")
@@ -180,7 +188,8 @@ def notes(study: Study) -> list[str]:
             "last": "of the last epoch",
         }
         said = ", ".join(f"{w} ({meaning[w]})" if w in meaning else str(w) for w in weights)
-        found.append(f"Weights tested: {said}. The paper does not say which it tested.")
+        li = " The paper does not say which it tested." if study.li_tables else ""
+        found.append(f"Weights tested: {said}.{li}")
     return found
 
 
@@ -222,6 +231,18 @@ def scale(study: Study) -> list[tuple[str, str]]:
 def commands(study: Study) -> list[str]:
     """List the distinct commands that made the results."""
     return [_plain(c) for c in _unique(r.result.get("command") for r in study.finished)]
+
+
+def _meaning(protocol: str) -> str | None:
+    name, *rules = protocol.split(":")
+    if name != "ferplus" or not {*rules} <= {*_FERPLUS} or not rules:
+        return _PROTOCOLS.get(protocol)
+    kept, tested = _FERPLUS[rules[0]], _FERPLUS[rules[-1]]
+    return (
+        f"as official, by FER+'s votes: training and validation have the faces {kept[0]}, the test "
+        f"those {tested[0]} ({tested[1]} in the whole dataset). Only the most-voted emotion counts "
+        "as right"
+    )
 
 
 def _pairs(result: dict[str, Any], name: str) -> list[tuple[str, Any]]:

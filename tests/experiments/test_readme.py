@@ -22,7 +22,7 @@ def test_the_table_shows_what_the_results_hold(study):
     vgg = study.run_of("vgg")
     private = {e["strength"]: e for e in vgg.by_strength("random_grey", split="private")}
     row = next(row for row in table.rows if row[0] == vgg.label)
-    assert private, "the fake study must have PrivateTest evaluations for this test to mean anything"
+    assert private, "without PrivateTest evaluations of the fake study this shows nothing"
     for name, cell in zip(table.columns[2:], row[2:], strict=True):
         strength = 0.0 if name == "clean" else float(name.removeprefix("p = "))
         assert cell.startswith(f"{100 * private[strength]['accuracy']:.1f} (")
@@ -31,7 +31,7 @@ def test_the_table_shows_what_the_results_hold(study):
 def test_the_blocks_name_scale_and_commands(study):
     # The fake runs have 12 epochs of the paper's 150 and a width of 0.25.
     assert "Scale: reduced.** VGG at 0.25" in readme.headline_block(study, None)
-    block = readme.results_block(study, None)
+    block = readme.results_block(study, study, None)
     for run in study.finished:
         assert run.result["command"] in block
         assert f"{run.name} {run.result['epochs']}" in block
@@ -52,8 +52,22 @@ def test_a_readme_without_markers_is_refused():
 def test_collect_takes_only_the_small_files(tmp_path):
     run = tmp_path / "work" / "vgg"
     (run / "checkpoints").mkdir(parents=True)
-    (run / "results.json").write_text(json.dumps({"run": "vgg"}))
+    (run / "results.json").write_text(json.dumps({"run": "vgg", "command": "python -m x"}))
     (run / "metrics.jsonl").write_text("")
     readme.collect(tmp_path / "work", tmp_path / "kept")
     found = sorted(path.name for path in (tmp_path / "kept").rglob("*") if path.is_file())
     assert found == ["metrics.jsonl", "results.json"]
+
+
+def test_a_kept_command_does_not_say_where_things_lay():
+    given = "python -m fer_jax.main --config=c.py:small --workdir=/big/disk --data_dir=/d --x='a b'"
+    assert readme.portable(given) == "python -m fer_jax.main --config=c.py:small '--x=a b'"
+    assert readme.portable("python -m m --workdir=runs/x") == "python -m m --workdir=runs/x"
+
+
+def test_the_rates_are_compared_on_validation_faces_as_each_network_sees_them(study):
+    rows = {row[0]: row[1:] for row in readme.rates_table(study).rows}
+    # The fake's DAE has a loss of 0.551 + 0.02 p and no accuracy.
+    assert rows["dae, random grey, p = 0.3"][2:] == ("0.5570", "—")
+    clean = study.run_of("vgg").evaluation(split="validation")
+    assert rows["vgg, clean"][2] == f"{clean['loss']:.4f}"

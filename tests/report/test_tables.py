@@ -1,13 +1,16 @@
 """The tables hold the results' numbers, beside the paper's, and fit a terminal."""
 
+import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from fer_jax import data
+from fer_jax.data import ferplus
 from fer_jax.errors import UserError
-from fer_jax.report import print_tables, tables
+from fer_jax.report import print_tables, tables, wording, write_report
 from fer_jax.report.paper import LI_TABLES
 from fer_jax.report.results import read_study
 from tests.report.fakes import KINDS, STRENGTHS, evaluation, write_run, write_study
@@ -15,6 +18,36 @@ from tests.report.fakes import KINDS, STRENGTHS, evaluation, write_run, write_st
 
 def test_emotions_are_in_the_order_of_the_data():
     assert tables.EMOTIONS == data.EMOTIONS
+
+
+def test_the_eighth_class_of_ferplus_has_a_name(tmp_path):
+    assert tables.CLASSES == ferplus.CLASSES
+    found = write_run(tmp_path / "vgg", "vgg", dataset="fer2013")
+    for entry in found["evaluations"]:
+        counts = np.zeros((8, 8), int)
+        counts[:7, :7] = entry["confusion"]
+        counts[7, 7] = 9
+        scores = {name: [*values, 1.0] for name, values in entry["per_class"].items()}
+        entry |= {"confusion": counts.tolist(), "per_class": scores}
+    found["protocol"] = "ferplus:majority:no-nf"
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    study = read_study(tmp_path / "vgg")
+    rows = tables.recalls(study, distorted=False).rows
+    assert [row[0] for row in rows] == [*data.EMOTIONS, "contempt"]
+    assert rows[7][1] == "100.0 %"
+    page = write_report(tmp_path / "vgg").read_text()
+    # In the figures, which are pictures of text, and in the words that stand for them.
+    assert page.count("contempt") >= 2 and "contempt 100 % right" in page
+    assert "the test those that anybody gave an emotion (3,573 in the whole dataset)" in page
+
+
+@pytest.mark.parametrize("protocol", [*ferplus.TRAINED, *(f"majority:{r}" for r in ferplus.RULES)])
+def test_every_rule_of_ferplus_has_a_meaning(tmp_path, protocol):
+    found = write_run(tmp_path / "vgg", "vgg", dataset="fer2013")
+    found["protocol"] = f"ferplus:{protocol}"
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    notes = wording.notes(read_study(tmp_path / "vgg"))
+    assert any(f"Protocol ferplus:{protocol}: as official, by FER+'s votes" in n for n in notes)
 
 
 PLACES = {"vgg": "Table 2", "A": "Table 3", "B": "Table 4"}
@@ -59,7 +92,7 @@ def test_reconstruction_has_every_strength_and_the_papers_number(tmp_path):
     expected = [f"{0.551 + 0.02 * s:.4f}" for s in (0.0, *STRENGTHS)]
     assert [row[-1] for row in table.rows] == [*expected, "0.5528"]
     assert [row[0] for row in table.rows if "chosen" in row[0]] == ["p = 0.3 (chosen)"]
-    assert "0.5442" in table.notes[1]
+    assert "0.5442" in table.notes[-1]
 
 
 def test_the_entropy_of_real_training_faces_is_not_named_for_synthetic_ones(tmp_path):
@@ -118,3 +151,23 @@ def test_tables_can_be_printed_in_ascii(tmp_path):
 def test_a_folder_without_results_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(UserError, match="Nothing to report in .*Train first"):
         print_tables(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol"), [("raf_db", "holdout:10"), ("fer2013", "ferplus:majority")]
+)
+def test_li_numbers_stand_only_beside_the_papers_own_labels(tmp_path, dataset, protocol):
+    study = tmp_path / "s"
+    write_study(study, ("dae", "vgg", "A", "linear"), dataset="fer2013")
+    listed = json.loads((study / "results.json").read_text())
+    for item in listed:
+        item |= {"dataset": dataset, "protocol": protocol}
+    (study / "results.json").write_text(json.dumps(listed))
+    read = read_study(study)
+    assert tables.li_tables(read) == [] and tables.ours_only(read) is None
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_tables(study, console=console)
+    printed = console.export_text() + write_report(study).read_text()
+    assert "Test split" in printed and "All classifiers" in printed
+    for number in ("58.78", "1.0838", "0.5528"):
+        assert (number in printed) == (number == "0.5528" and dataset == "fer2013")
