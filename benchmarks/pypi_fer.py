@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_jax import metrics, provenance
+from fer_jax.arguments import Parser
 from fer_jax.data import Split, load_splits
 from fer_jax.errors import UserError, run_command
 from fer_jax.evaluate import draw_keys
@@ -167,10 +168,19 @@ def _run(command: list, failure: str) -> str:
 
 
 def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pypi_fer", description=main.__doc__)
-    parser.add_argument("--data_dir", type=Path, help="default: $FER_JAX_DATA, else ./data")
-    parser.add_argument("--workdir", type=Path, default=Path("runs/pypi_fer"))
-    parser.add_argument("--results", type=Path, default=Path("results/pypi_fer/results.json"))
+    parser = Parser("benchmarks.pypi_fer", main.__doc__)
+    parser.add_argument(
+        "--data_dir", type=Path,
+        help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)",
+    )
+    parser.add_argument(
+        "--workdir", type=Path, default=Path("runs/pypi_fer"),
+        help="where fer's virtual environment goes (default: runs/pypi_fer)",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/pypi_fer/results.json"),
+        help="file to write (default: results/pypi_fer/results.json)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the test-time draw (default: 0)")
     parser.add_argument(
         "--weights",

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def preprocess(faces: np.ndarray) -> np.ndarray:
-    """Do what `FER.detect_emotions` does with the crop of a face: u8 -> float32 `[n, 64, 64, 1]`."""
+    """Do what `FER.detect_emotions` does with a face's crop: u8 -> float32 `[n, 64, 64, 1]`."""
     resized = np.array([cv2.resize(face, (64, 64)) for face in faces], np.float32)
     return ((resized / 255.0 - 0.5) * 2.0)[..., None]
 

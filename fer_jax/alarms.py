@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fer_jax import metrics
-from fer_jax.data import EMOTIONS
+from fer_jax.data.ferplus import CLASSES
 from fer_jax.evaluate import Padded, evaluate, reconstruct
 
 # The mean, over pixels, of the standard deviation over faces: FER2013's own is about 0.22.
@@ -26,7 +26,7 @@ def find_alarms(
     if validation["confusion"] is not None:
         predicted = np.flatnonzero(np.sum(validation["confusion"], axis=0))
         if len(predicted) == 1:
-            alarms.append(f"collapse: every validation face is called {EMOTIONS[predicted[0]]}")
+            alarms.append(f"collapse: every validation face is called {CLASSES[predicted[0]]}")
         prior, loss = facts["prior_entropy"], validation["loss"]
         # A network on its way down passes the prior's entropy too, but already tells faces apart.
         blind = validation["accuracy"] < facts["majority"] + PRIOR_MARGIN

@@ -1,6 +1,10 @@
 """Checkpoints of a run: the two newest and the best, by Orbax."""
 
+import contextlib
 import logging
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,11 +12,14 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from fer_jax import files
 from fer_jax.errors import UserError
 from fer_jax.metrics import Confusion
-from fer_jax.state import TrainState
+from fer_jax.state import TrainState, variables
 
 NAME = "checkpoints"
+# Raise it when the code can no longer go on from what it saved before. The first did not say so.
+SCHEMA = 1
 
 
 class Saved(NamedTuple):
@@ -30,11 +37,18 @@ class Saved(NamedTuple):
     loop: dict[str, Any]
 
 
-def open_checkpoints(workdir: Path) -> ocp.training.Checkpointer:
-    """Open the run's checkpoints for saving; leftovers of a killed save are removed."""
+@contextlib.contextmanager
+def open_checkpoints(workdir: Path) -> Iterator[ocp.training.Checkpointer]:
+    """Open the run's checkpoints for saving; leftovers of a killed save are removed.
+
+    Raises:
+      OSError: a save failed, as on a full disk. Saves run in the background, so this may come from
+        the next save, or at the end.
+    """
     policies = ocp.training.preservation_policies
-    return ocp.training.Checkpointer(
-        Path(workdir).resolve() / NAME,
+    folder = Path(workdir).resolve() / NAME
+    with _disk_errors(folder), _Checkpointer(
+        folder,
         preservation_policy=policies.AnyPreservationPolicy(
             [
                 # Two, so that a damaged newest one has a predecessor.
@@ -45,7 +59,8 @@ def open_checkpoints(workdir: Path) -> ocp.training.Checkpointer:
             ]
         ),
         cleanup_tmp_directories=True,
-    )
+    ) as checkpointer:
+        yield checkpointer
 
 
 def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
@@ -64,7 +79,11 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
         force=True,
         # It is there if it was damaged, so that the run went back and came by again.
         overwrite=any(checkpoint.step == step for checkpoint in checkpointer.checkpoints),
-        custom_metadata=saved.loop | {"checksum": int(_checksum(tree))},
+        custom_metadata=saved.loop | {
+            "schema": SCHEMA,
+            "checksum": int(_checksum(tree)),
+            "weights_checksum": int(_checksum(variables(saved.state))),
+        },
         metrics={"best_epoch": saved.loop["best_epoch"]}
         if step == saved.loop["best_step"]
         else None,
@@ -79,29 +98,29 @@ def restore(
     A damaged one is named in a warning and the one before it is read. None if there is none.
 
     Raises:
-      UserError: there are checkpoints, and none of them can be read.
+      UserError: there are checkpoints, and none of them can be read, or the newest is of another
+        schema.
     """
     candidates = [c for c in reversed(checkpointer.checkpoints) if step in (None, c.step)]
     abstract = jax.tree.map(_abstract, _pack(like))
     for candidate in candidates:
         try:
+            loop = _read_loop(checkpointer, candidate.step)
             tree = checkpointer.load(candidate.step, abstract)
-            loop = dict(checkpointer.metadata(candidate.step).custom_metadata)
-            actual = int(_checksum(tree))
-            if loop.pop("checksum", actual) != actual:
-                raise ValueError("its bytes have changed")
-            if not loop:
-                raise ValueError("its metadata are gone")
+            _compare(tree, loop.pop("checksum", None))
+            loop.pop("weights_checksum", None)
             return _unpack(tree, loop)
+        except UserError:
+            raise
         except Exception as error:  # Orbax raises many kinds for a damaged file
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             logging.warning(
-                "checkpoint %s of %s cannot be read (%s); trying the one before",
-                candidate.step, checkpointer.directory, reason,
+                "warning: checkpoint %s of %s cannot be read (%s); trying the one before",
+                candidate.step, checkpointer.directory, _shorten(error),
             )
     if candidates:
+        which = "none of the checkpoints" if step is None else f"checkpoint {step}, the best one,"
         raise UserError(
-            f"none of the checkpoints in {checkpointer.directory} can be read; "
+            f"{which} in {checkpointer.directory} can be read; "
             "remove that folder to train this run anew"
         )
     return None
@@ -111,7 +130,7 @@ def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[st
     """Read only `params` and `batch_stats` of a run's checkpoint, shaped and placed like `like`.
 
     Raises:
-      UserError: there is no such checkpoint.
+      UserError: there is no such checkpoint, it is damaged or of another schema.
     """
     context = ocp.Context()
     context.pytree_options.loading.partial_load = True
@@ -122,7 +141,88 @@ def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[st
                 f"{folder} has no checkpoint of step {step}, which holds that run's weights; "
                 f"remove {workdir} and run it again"
             )
-        return checkpointer.load(step, {"state": jax.tree.map(_abstract, like)})["state"]
+        try:
+            loop = _read_loop(checkpointer, step)
+            held = checkpointer.load(step, {"state": jax.tree.map(_abstract, like)})["state"]
+            _compare(held, loop.get("weights_checksum"))
+        except UserError:
+            raise
+        except Exception as error:  # Orbax raises many kinds for a damaged file
+            raise UserError(
+                f"checkpoint {step} of {folder}, which holds that run's weights, cannot be read "
+                f"({_shorten(error)}); remove {workdir} and run it again"
+            ) from error
+        return held
+
+
+def _read_loop(checkpointer: ocp.training.Checkpointer, step: int) -> dict[str, Any]:
+    """Read what was saved beside the arrays.
+
+    Raises:
+      UserError: it is of a schema that this code does not read.
+      ValueError: it is gone.
+    """
+    loop = dict(checkpointer.metadata(step).custom_metadata or {})
+    if not loop:
+        raise ValueError("its metadata are gone")
+    schema = loop.pop("schema", 1)
+    if schema != SCHEMA:
+        raise UserError(
+            f"checkpoint {step} of {checkpointer.directory} has schema {schema}, and this code "
+            f"reads schema {SCHEMA}; go on with the code that saved it, or remove that folder to "
+            "train this run anew"
+        )
+    return loop
+
+
+def _compare(tree: Any, checksum: int | None) -> None:
+    if checksum is not None and int(_checksum(tree)) != checksum:
+        raise ValueError("its bytes have changed")
+
+
+def _shorten(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn TensorStore's ValueErrors about the disk into the OSErrors that they tell about."""
+    try:
+        with files.naming(folder):
+            yield
+    except ValueError as error:
+        found = re.search(r"\[os_error_code='(\d+)'\]", str(error))
+        if not found:
+            raise
+        code = int(found[1])
+        raise OSError(code, os.strerror(code), str(folder)) from error
+
+
+class _Checkpointer(ocp.training.Checkpointer):
+    """Orbax's, that ends what each save begins.
+
+    A save has a thread and an event loop until its result is asked for: over hundreds of epochs
+    the process would run out of open files. Asking also raises the save's error for certain.
+    """
+
+    _pending = None
+
+    def save_async(self, *args, **options):
+        self.wait()
+        self._pending = super().save_async(*args, **options)
+        return self._pending
+
+    def wait(self):
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+        super().wait()
+
+    def close(self):
+        try:
+            self.wait()
+        finally:
+            super().close()
 
 
 def _rank(metrics: dict[str, int]) -> int:

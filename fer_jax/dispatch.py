@@ -12,7 +12,7 @@ from fer_jax.data import Split
 from fer_jax.metrics import Confusion
 from fer_jax.sharding import replicated, split_batch
 from fer_jax.state import TrainState
-from fer_jax.steps import Batch
+from fer_jax.steps import Batch, SoftBatch
 
 Step = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Confusion]]
 
@@ -51,9 +51,12 @@ def make_dispatch(step: Step, mesh: Mesh, *, steps: int) -> Dispatch:
     return Dispatch(train, steps)
 
 
-def put_faces(split: Split, mesh: Mesh) -> Batch:
+def put_faces(split: Split, mesh: Mesh) -> Batch | SoftBatch:
     """Put a whole split on every device, as the bytes it is stored in."""
-    return jax.device_put(Batch(split.images, split.labels), replicated(mesh))
+    faces = Batch(split.images, split.labels)
+    if split.targets is not None:
+        faces = SoftBatch(*faces, split.targets)
+    return jax.device_put(faces, replicated(mesh))
 
 
 @partial(jax.jit, static_argnames=("n", "batch_size"))

@@ -1,6 +1,5 @@
 """Evaluate a model over a whole split; as a command, add an evaluation to a run's results."""
 
-import argparse
 import math
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fer_jax import metrics
+from fer_jax.arguments import Parser
 from fer_jax.data import Split
+from fer_jax.data.splits import SPLITS
 from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.metrics import Confusion
 from fer_jax.ops.distortion import DISTORTIONS, check_strength
@@ -130,15 +131,28 @@ def parse_distortion(text: str) -> tuple[str, float]:
 @run_command
 def main(argv: list[str] | None = None) -> None:
     """Evaluate the run in a workdir and add what comes out to its results and report."""
-    parser = argparse.ArgumentParser(prog="python -m fer_jax.evaluate", description=__doc__)
+    parser = Parser("fer_jax.evaluate", main.__doc__)
     parser.add_argument("--workdir", type=Path, required=True, help="of a finished run")
-    parser.add_argument("--data_dir", help="default: $FER_JAX_DATA, else ./data")
-    parser.add_argument("--split", default="test", help="train, validation, test, public, private")
-    parser.add_argument("--distortion", default="clean", help="clean, or NAME:STRENGTH")
-    parser.add_argument("--views", default="plain", choices=sorted(VIEWS))
-    parser.add_argument("--probabilities", type=Path, help="write row ids, labels, probabilities")
+    parser.add_argument(
+        "--data_dir", help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
+    )
+    parser.add_argument("--split", default="test", help=f"{', '.join(SPLITS)} (default: test)")
+    parser.add_argument(
+        "--distortion", default="clean", metavar="NAME:STRENGTH",
+        help=f"{', '.join(DISTORTIONS)} with a strength, or clean (default)",
+    )
+    parser.add_argument("--views", default="plain", help=f"{', '.join(VIEWS)} (default: plain)")
+    parser.add_argument(
+        "--probabilities", type=Path, metavar="OUT.npz",
+        help="write row ids, labels and probabilities there",
+    )
     arguments = parser.parse_args(argv)
     distortion, strength = parse_distortion(arguments.distortion)
+    for name, value, known in (
+        ("split", arguments.split, SPLITS), ("views", arguments.views, VIEWS)
+    ):
+        if value not in known:
+            raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
     # Here and not above: a finished run evaluates, so it imports this module.
     from fer_jax import host
     from fer_jax.finished import add_evaluation

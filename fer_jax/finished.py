@@ -1,11 +1,13 @@
 """Open a finished run again: its weights, and evaluations added to its results."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, results, writers
+from fer_jax import checkpoint, lock, provenance, results, writers
 from fer_jax.configuring import to_json
 from fer_jax.errors import UserError, suggest
 from fer_jax.report import write_report
@@ -59,42 +61,50 @@ def add_evaluation(
 
     A study that the run belongs to takes it over too.
 
-    An entry of the same split, views, distortion and strength is replaced. The probabilities, if
+    An entry of the same split, views, distortion and strength is replaced if it differs. It then
+    has `added`: the versions, commit, device and command it is from. The probabilities, if
     asked for, are an npz of `rows`, `labels` and `probabilities` `[n, k]` in the split's order.
 
     Raises:
       UserError: the run is not finished, or its data have no such split.
     """
-    held, run, weights = load_run(workdir, data_dir=data_dir)
-    if split not in run.splits:
-        raise UserError(f"there is no split {split!r}. {suggest(split, run.splits)}")
-    data = run.splits[split]
-    wanted = {
-        "split": split, "views": views, "distortion": distortion, "strength": float(strength),
-        "draws": 1,
-    }
-    entry, probabilities = results.evaluate_once(
-        run.config, weights, data, wanted, model=run.model, mesh=run.mesh
-    )
-    if probabilities_path:
-        writers.write_npz(
-            probabilities_path, rows=data.rows, labels=data.labels, probabilities=probabilities
+    with _hold(workdir):
+        held, run, weights = load_run(workdir, data_dir=data_dir)
+        if split not in run.splits:
+            raise UserError(f"there is no split {split!r}. {suggest(split, run.splits)}")
+        data = run.splits[split]
+        wanted = {
+            "split": split, "views": views, "distortion": distortion,
+            "strength": float(strength), "draws": 1,
+        }
+        entry, probabilities = results.evaluate_once(
+            run.config, weights, data, wanted, model=run.model, mesh=run.mesh
         )
-    kept = [other for other in held["evaluations"] if _identity(other) != _identity(entry)]
-    writers.write_json(
-        Path(workdir) / results.RESULTS, {**held, "evaluations": [*kept, entry]}
-    )
-    write_report(workdir)
-    study = Path(workdir).resolve().parent
-    if results.renew_study(study):
-        write_report(study)
-    return entry
+        if probabilities_path:
+            writers.write_npz(
+                probabilities_path, rows=data.rows, labels=data.labels, probabilities=probabilities
+            )
+        # An entry that comes out again stays, with where it came from first.
+        if not any(_without_origin(old) == entry for old in held["evaluations"]):
+            others = [old for old in held["evaluations"] if _identity(old) != _identity(entry)]
+            evaluations = [*others, _with_origin(entry)]
+            writers.write_json(
+                Path(workdir) / results.RESULTS, {**held, "evaluations": evaluations}
+            )
+        write_report(workdir)
+        study = Path(workdir).resolve().parent
+        if results.renew_study(study):
+            write_report(study)
+        return entry
 
 
 def complete(
     config: ConfigDict, workdir: Path, *, data_dir: str | None = None
 ) -> dict[str, Any]:
-    """Evaluate what `config` asks of a finished run and its results do not have yet."""
+    """Evaluate what `config` asks of a finished run and its results do not have yet.
+
+    An entry that was added later has `added`: the versions, commit, device and command it is from.
+    """
     held = results.read(workdir)
     if held["config"] == to_json(config):
         return held
@@ -105,9 +115,9 @@ def complete(
         if _identity(entry) not in done
     ]
     entries = [
-        results.evaluate_once(
+        _with_origin(results.evaluate_once(
             config, weights, run.splits[entry["split"]], entry, model=run.model, mesh=run.mesh
-        )[0]
+        )[0])
         for entry in missing
     ]
     if config.model.name in results.DENOISING:
@@ -115,6 +125,26 @@ def complete(
     held |= {"config": to_json(config), "evaluations": held["evaluations"] + entries}
     writers.write_json(Path(workdir) / results.RESULTS, held)
     return held
+
+
+@contextlib.contextmanager
+def _hold(workdir: Path) -> Iterator[None]:
+    """Lock a run, and the study whose results and report tell of it."""
+    folder = Path(workdir).resolve()
+    if not (folder / results.CONFIG).exists():
+        yield  # nothing to lock: the caller finds no run there
+        return
+    in_study = isinstance(results.read(folder.parent), list)
+    with lock.hold(folder, *([folder.parent] if in_study else [])):
+        yield
+
+
+def _with_origin(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "added": provenance.describe()}
+
+
+def _without_origin(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "added"}
 
 
 def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:

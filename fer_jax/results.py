@@ -37,18 +37,24 @@ def claim(
     Raises:
       UserError: the workdir holds a run of another config; the differing fields are listed.
     """
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    described = {
-        "config": to_json(config), "config_hash": config_hash(config), "upstream": upstream or {}
-    }
-    path = workdir / CONFIG
+    finished = find_finished(workdir, config, upstream=upstream)
+    Path(workdir).mkdir(parents=True, exist_ok=True)
+    writers.write_json(Path(workdir) / CONFIG, _describe_config(config, upstream))
+    return finished
+
+
+def find_finished(
+    workdir: Path, config: ConfigDict, *, upstream: dict[str, str] | None = None
+) -> dict[str, Any] | None:
+    """Do as `claim`, but write nothing."""
+    path = Path(workdir) / CONFIG
     finished = read(workdir)
     if isinstance(finished, list):
         raise UserError(f"{workdir} holds a study; choose another --workdir for this run")
     # A folder where nothing was saved yet (a wrong field, no data) may change its config.
-    if path.exists() and (finished is not None or any((workdir / checkpoint.NAME).glob("[0-9]*"))):
-        held = json.loads(path.read_text())
+    begun = finished is not None or any((path.parent / checkpoint.NAME).glob("[0-9]*"))
+    if begun and path.exists():
+        held, described = _read_json(path), _describe_config(config, upstream)
         if any(held.get(name) != described[name] for name in ("config_hash", "upstream")):
             old, new = (
                 {name: side.get(name, {}) for name in ("config", "upstream")}
@@ -59,14 +65,44 @@ def claim(
                 f"{workdir} holds a run of another config:\n  " + "\n  ".join(changed[:10])
                 + "\nchoose another --workdir, or remove that folder"
             )
-    writers.write_json(path, described)
     return finished
 
 
-def read(workdir: Path) -> dict[str, Any] | None:
-    """Read a finished run's results; None if it is not finished."""
+def read(workdir: Path) -> dict[str, Any] | list[dict[str, Any]] | None:
+    """Read a finished run's results, or a study's list of them; None if it is not finished.
+
+    Raises:
+      UserError: the file is damaged, or of a schema that this code does not read.
+    """
     path = Path(workdir) / RESULTS
-    return json.loads(path.read_text()) if path.exists() else None
+    return _read_json(path) if path.exists() else None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        held = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged ({error}); remove that file and run again: "
+            "what the checkpoints hold is not trained anew"
+        ) from None
+    for item in held if isinstance(held, list) else [held]:
+        schema = item.get("schema", SCHEMA)
+        if schema != SCHEMA:
+            raise UserError(
+                f"{path} has schema {schema}, and this code reads schema {SCHEMA}; read it with "
+                "the code that wrote it, or choose another --workdir"
+            )
+    return held
+
+
+def _describe_config(config: ConfigDict, upstream: dict[str, str] | None) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "config": to_json(config),
+        "config_hash": config_hash(config),
+        "upstream": upstream or {},
+    }
 
 
 def renew_study(folder: Path) -> bool:
@@ -107,7 +143,7 @@ def write(
         "schema": SCHEMA,
         "run": Path(workdir).name,
         "model": config.model.name,
-        "variant": config.model.variant or None,
+        "variant": config.model.get("variant") or None,
         "dataset": config.data.dataset,
         "protocol": config.data.protocol,
         "split_notes": split_notes(

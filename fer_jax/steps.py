@@ -1,5 +1,6 @@
 """One step of training or evaluation: pure, unjitted functions of their arguments."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -21,6 +22,14 @@ class Batch(NamedTuple):
     labels: jax.Array
 
 
+class SoftBatch(NamedTuple):
+    """A batch whose distributions `targets`, f32 `[b, k]`, are learned instead of its labels."""
+
+    images: jax.Array
+    labels: jax.Array
+    targets: jax.Array
+
+
 class Inputs(NamedTuple):
     """What a training step does to the faces before the network sees them.
 
@@ -39,18 +48,22 @@ class Inputs(NamedTuple):
 
 def classify_step(
     state: TrainState,
-    batch: Batch,
+    batch: Batch | SoftBatch,
     lr_scale: jax.Array,
     *,
     model: nn.Module,
     tx: optax.GradientTransformation,
     inputs: Inputs,
     reconstruction_weight: float = 0.0,
+    target_loss: Callable[[jax.Array, jax.Array], jax.Array] = losses.soft_cross_entropy,
 ) -> tuple[TrainState, Confusion]:
     """Take one step on the cross-entropy, plus `reconstruction_weight` times the pixels' one.
 
     `lr_scale` multiplies the updates (reduce-on-plateau). Returns the new state and the confusion
     of the batch as the network saw it, augmented and with dropout.
+
+    A soft batch is learned by `target_loss` of logits and targets instead. The confusion, its loss
+    too, counts the labels all the same, so that it compares with evaluations.
     """
     input_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
     seen, clean = draw_inputs(input_key, batch.images, inputs=inputs)
@@ -63,7 +76,10 @@ def classify_step(
             mutable=["batch_stats"],
             rngs={"dropout": dropout_key},
         )
-        loss = losses.cross_entropy(logits, batch.labels).mean()
+        if isinstance(batch, SoftBatch):
+            loss = target_loss(logits, batch.targets).mean()
+        else:
+            loss = losses.cross_entropy(logits, batch.labels).mean()
         if reconstruction_weight:
             pixels = losses.pixel_cross_entropy(out["recon_logits"], clean).mean()
             loss = loss + reconstruction_weight * pixels

@@ -1,5 +1,6 @@
 """Runs that stand on other runs, and studies, which are several runs in order."""
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from fer_jax import results, writers
+from fer_jax import lock, results, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
+from fer_jax.checks import check_config
 from fer_jax.configuring import config_hash, is_study, load_config
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
@@ -28,19 +30,25 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
     Raises:
       UserError: whatever stops one of the runs.
     """
+    check_config(config)
     if not is_study(config):
-        run_one(config, workdir, siblings={}, data_dir=data_dir)
-        write_report(workdir)
+        refuse_circles(config, workdir, siblings={})
+        with lock.hold(workdir):
+            run_one(config, workdir, siblings={}, data_dir=data_dir)
+            write_report(workdir)
         return
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
     siblings = {name: (config.runs[name], workdir / name) for name in config.runs}
-    collected = [
-        run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
-        for run_config, run_workdir in siblings.values()
-    ]
-    writers.write_json(workdir / results.RESULTS, collected)
-    write_report(workdir)
+    for run_config, run_workdir in siblings.values():
+        refuse_circles(run_config, run_workdir, siblings=siblings)
+    with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
+        collected = [
+            run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
+            for run_config, run_workdir in siblings.values()
+        ]
+        writers.write_json(workdir / results.RESULTS, collected)
+        write_report(workdir)
 
 
 def run_one(
@@ -54,11 +62,8 @@ def run_one(
 
     `siblings` are the runs of the same study: name to config and workdir.
     """
-    found = {
-        name: find_upstream(config.init[name], name, config, workdir, siblings=siblings)
-        for name in config.init
-    }
-    hashes = {name: config_hash(upstream) for name, (upstream, _) in found.items()}
+    found = _find_all(config, workdir, siblings=siblings)
+    hashes = _hashes(found)
     if results.claim(workdir, config, upstream=hashes) is not None:
         logging.info("%s is finished", workdir)
         return complete(config, workdir, data_dir=data_dir)
@@ -78,13 +83,54 @@ def train_missing(
     siblings: dict[str, tuple[ConfigDict, Path]],
     data_dir: str | None = None,
 ) -> None:
-    """Train an upstream run unless it is finished.
+    """Train an upstream run unless it is finished; a finished one, maybe another's, is not touched.
 
     Raises:
       UserError: its workdir holds a run of another config.
     """
-    if results.claim(workdir, config) is None:
+    hashes = _hashes(_find_all(config, workdir, siblings=siblings))
+    if results.find_finished(workdir, config, upstream=hashes) is not None:
+        return
+    # The study has locked its own runs.
+    mine = any(workdir == folder for _, folder in siblings.values())
+    with contextlib.nullcontext() if mine else lock.hold(workdir):
         run_one(config, workdir, siblings=siblings, data_dir=data_dir)
+
+
+def refuse_circles(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+    above: dict[str, str] | None = None,
+) -> None:
+    """Follow a run's `config.init` to its end; `above` are the runs on the way, by config hash.
+
+    Raises:
+      UserError: it comes back to a run on the way, or one of the runs cannot be found.
+    """
+    mine, above = config_hash(config), above or {}
+    if mine in above:
+        way = [*above.values(), workdir.name]
+        raise UserError(
+            f"config.init goes in a circle: {' starts from '.join(way)}; "
+            "let one of them start from nothing (config.init={})"
+        )
+    for upstream, folder in _find_all(config, workdir, siblings=siblings).values():
+        refuse_circles(
+            upstream, folder, siblings=siblings, above={**above, mine: workdir.name}
+        )
+
+
+def _find_all(config, workdir, *, siblings) -> dict[str, tuple[ConfigDict, Path]]:
+    return {
+        name: find_upstream(config.init[name], name, config, workdir, siblings=siblings)
+        for name in config.init
+    }
+
+
+def _hashes(found: dict[str, tuple[ConfigDict, Path]]) -> dict[str, str]:
+    return {name: config_hash(upstream) for name, (upstream, _) in found.items()}
 
 
 def find_upstream(
@@ -121,6 +167,8 @@ def find_upstream(
                 )
     else:
         upstream, folder = load_config(reference), workdir / "upstream" / name
+        if is_study(upstream):
+            raise UserError(f"config.init.{name} is {reference!r}, a study; name a single run")
         for field in ("data", "seed", "distortion"):
             upstream[field] = config[field]
         wanted = config_hash(upstream)

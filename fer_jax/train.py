@@ -16,18 +16,17 @@ from ml_collections import ConfigDict
 from fer_jax import checkpoint, metrics, models, results, writers
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.checkpoint import Saved
+from fer_jax.checks import check_faces, check_run, explain_network
 from fer_jax.data import Split
+from fer_jax.data.ferplus import rules_by_split
 from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
-from fer_jax.errors import UserError, suggest
+from fer_jax.errors import UserError
 from fer_jax.evaluate import evaluate, pad_split
-from fer_jax.ops.distortion import DISTORTIONS, check_strength
+from fer_jax.losses import TARGET_LOSSES, soft_cross_entropy
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, init_state, variables
-from fer_jax.steps import VIEWS, Inputs, classify_step, denoise_step
-
-
-SPLITS = ("train", "validation", "test", "public", "private")
+from fer_jax.steps import Inputs, classify_step, denoise_step
 
 
 class Stopped(UserError):
@@ -104,7 +103,7 @@ def prepare(
     start: dict[str, Any] | None = None,
 ) -> Run:
     """Load the data and make model, optimizer and initial state of a run."""
-    _check_fields(config)
+    check_run(config)
     mesh = make_mesh(config.mesh.data)
     check_batch(config.batch_size, mesh)
     splits = results.load_data(config, data_dir)
@@ -116,44 +115,14 @@ def prepare(
         )
     model = models.build(config.model)
     tx = make_tx(config.optim, steps_per_epoch=steps_per_epoch, epochs=config.epochs)
-    initialise = partial(
-        init_state, model=model, tx=tx, image_shape=splits["train"].images.shape[1:]
-    )
+    image_shape = splits["train"].images.shape[1:]
+    check_faces(config, image_shape)
+    initialise = partial(init_state, model=model, tx=tx, image_shape=image_shape)
     # Made inside jit: a replicated device_put that is donated later would delete its source.
     make_state = jax.jit(initialise, out_shardings=replicated(mesh))
-    state = make_state(jax.random.key(config.seed), start=start or {})
+    with explain_network(image_shape):
+        state = make_state(jax.random.key(config.seed), start=start or {})
     return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
-
-
-def _check_fields(config: ConfigDict) -> None:
-    """Refuse what would only come to light when the training is over."""
-    distortions = ("clean", *DISTORTIONS)
-    for field, value, known in (
-        ("task", config.task, ("classify", "denoise")),
-        ("distortion.name", config.distortion.name, distortions),
-        ("evaluation.views", config.evaluation.views, VIEWS),
-    ):
-        if value not in known:
-            raise UserError(f"config.{field} is {value!r}. {suggest(value, known)}")
-    for split in config.evaluation.splits:
-        if split not in SPLITS:
-            raise UserError(f"config.evaluation.splits has {split!r}. {suggest(split, SPLITS)}")
-    for field, value in (
-        ("epochs", config.epochs), ("evaluation.batch_size", config.evaluation.batch_size)
-    ):
-        if value < 1:
-            raise UserError(f"config.{field} is {value}; expected at least 1")
-    if config.reconstruction_weight and config.model.name not in results.DENOISING:
-        raise UserError(
-            f"config.reconstruction_weight is {config.reconstruction_weight}, and the model "
-            f"{config.model.name!r} reconstructs nothing; set it to 0 or choose a hybrid"
-        )
-    name, strength = config.distortion.name, config.distortion.strength
-    for value in (strength, *config.evaluation.strengths, *config.train_strength):
-        try:
-            check_strength(name, value)
-        except ValueError as error:
-            raise UserError(f"the config's strengths: {error}") from None
 
 
 def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
@@ -172,9 +141,11 @@ def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
         return partial(
             denoise_step, model=model, tx=tx, inputs=inputs, classes=config.model.classes
         )
+    rules = rules_by_split(config.data.protocol) or {"train": None}
     return partial(
         classify_step, model=model, tx=tx, inputs=inputs,
         reconstruction_weight=float(config.reconstruction_weight),
+        target_loss=TARGET_LOSSES.get(rules["train"], soft_cross_entropy),
     )
 
 
@@ -182,6 +153,11 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     """Train from the newest checkpoint, or the start, to the last epoch or an early stop."""
     config, title = run.config, run.workdir.name
     plateau = make_plateau(config.optim.plateau)
+    # Compiled once: run as it is, its condition is compiled, and kept in memory, at every call.
+    judge = jax.jit(
+        lambda state, value: plateau.update({}, state, value=value)[1],
+        out_shardings=replicated(run.mesh),
+    )
     fresh = Saved(
         run.state,
         plateau=jax.device_put(plateau.init({}), replicated(run.mesh)),
@@ -209,7 +185,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
             saved = _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display)
             images = (int(saved.state.step) - first) * config.batch_size
             seconds = time.monotonic() - began
-            row, saved = _close_epoch(run, saved, watch, plateau)
+            row, saved = _close_epoch(run, saved, watch, judge)
             row |= {"images_per_second": images / seconds, "seconds": time.monotonic() - began}
             log.append(row)
             display.line(writers.epoch_line(title, row, epochs=config.epochs))
@@ -267,7 +243,7 @@ def _stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
     )
 
 
-def _close_epoch(run, saved, watch, plateau) -> tuple[dict[str, Any], Saved]:
+def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
     """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
     config, loop = run.config, dict(saved.loop)
     epoch = loop["epoch"] + 1
@@ -293,9 +269,8 @@ def _close_epoch(run, saved, watch, plateau) -> tuple[dict[str, Any], Saved]:
         "learning_rate": _learning_rate(run, saved),
         "alarms": alarms,
     }
-    _, plateau_state = plateau.update({}, saved.plateau, value=value)
     empty = jax.tree.map(jnp.zeros_like, saved.totals)
-    return row, saved._replace(plateau=plateau_state, totals=empty, loop=loop)
+    return row, saved._replace(plateau=judge(saved.plateau, value), totals=empty, loop=loop)
 
 
 def _learning_rate(run: Run, saved: Saved) -> float:

@@ -1,7 +1,6 @@
 """What a run says while it trains: a progress bar or plain lines, metrics.jsonl, TensorBoard."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fer_jax import files
 
 METRICS = "metrics.jsonl"
 
@@ -36,12 +37,30 @@ def show_progress(title: str, *, total: int, done: int) -> Iterator[Display]:
         TextColumn("{task.fields[text]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _Bar(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=total, completed=done, text="compiling")
         yield Display(
             advance=lambda steps, text: progress.update(task, advance=steps, text=text),
             line=lambda text: progress.console.print(text, highlight=False, markup=False),
         )
+
+
+class _Bar(Progress):
+    def get_renderables(self):
+        yield _Narrower(self.make_tasks_table(self.tasks))
+
+
+class _Narrower(NamedTuple):
+    """What is drawn ends four columns before the terminal does.
+
+    A terminal writes ^C behind the bar. Were that the next line, clearing the bar would clear that
+    line and leave the bar standing.
+    """
+
+    drawn: Any
+
+    def __rich_console__(self, console, options):
+        yield from console.render(self.drawn, options.update_width(options.max_width - 4))
 
 
 def _plain(title: str, total: int, done: int) -> Display:
@@ -71,15 +90,14 @@ class MetricsLog:
     def __init__(self, workdir: Path, *, keep_epochs: int):
         self.path = Path(workdir) / METRICS
         kept = [row for row in read_metrics(workdir) if row["epoch"] <= keep_epochs]
-        temporary = self.path.with_name(METRICS + ".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        os.replace(temporary, self.path)
+        files.write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.board = _tensorboard(workdir)
 
     def append(self, row: dict[str, Any]) -> None:
         """Write one epoch's row."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        line = json.dumps(row, allow_nan=False) + "\n"
+        with files.naming(self.path), self.path.open("a") as file:
+            file.write(line)
         for name, value in row.items():
             if self.board and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, row["epoch"])
@@ -123,17 +141,13 @@ def progress_text(epoch: int, epochs: int, totals: Any, images_per_second: float
 
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON beside the path, then rename: no reader sees half of it."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    os.replace(temporary, path)
+    files.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
     """Write a compressed npz beside the path, then rename."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with files.replacing(path) as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)
 
 
 def _tensorboard(workdir: Path):

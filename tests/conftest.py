@@ -10,6 +10,7 @@ import jax
 import pytest
 
 from fer_jax.host import keep_freed_memory
+from tests import running
 
 keep_freed_memory()
 # A shell that starts the suite in the background has Ctrl-C ignored, here and in every child.
@@ -28,6 +29,15 @@ def fer2013_source() -> pathlib.Path:
     if not (folder / "rows.csv").is_file():
         pytest.skip(f"the real FER2013 is not at {folder}; set FER_JAX_FER2013 to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory) -> tuple[pathlib.Path, str, str]:
+    """Run the tiny study by its command without interruption: its workdir, stdout and stderr."""
+    folder = tmp_path_factory.mktemp("finished_study")
+    code, out, err = running.run(*running.COMMAND, cwd=folder)
+    assert code == 0, err
+    return folder / "w", out, err
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,14 @@
 """Start `python -m fer_jax.main` as a user does, and wait for what it does."""
 
+import importlib.util
 import json
+import multiprocessing
 import os
+import resource
+import runpy
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -15,20 +20,92 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Kept between runs of the suite: compiling is most of what a tiny study costs.
 PROGRAMS = REPOSITORY / ".pytest_cache" / "programs"
 STUDY = REPOSITORY / "tests" / "tiny_study.py"
+COMMAND = (f"--config={STUDY}", "--workdir=w")
+ENVIRONMENT = {
+    "PYTHONPATH": str(REPOSITORY),
+    "JAX_PLATFORMS": "cpu",
+    "FER_JAX_CACHE": str(PROGRAMS),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+}
+# Importing these is most of what a short command takes.
+PRELOADED = ["pytest", "tests.running", "fer_jax.study", "fer_jax.host", "tensorboardX"]
 
 
 def start(*arguments: str, module: str = "fer_jax.main", cwd: Path) -> subprocess.Popen:
     """Start the command in the folder `cwd`; it sees neither a terminal nor this suite's flags."""
-    environment = os.environ | {
-        "PYTHONPATH": str(REPOSITORY),
-        "JAX_PLATFORMS": "cpu",
-        "FER_JAX_CACHE": str(PROGRAMS),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
-    }
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=cwd, env=os.environ | ENVIRONMENT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
+
+
+class Forked:
+    """A command in a process of its own that need not import anything: for tests of many starts.
+
+    It is forked from a server that has imported all but started nothing, and answers to what
+    `subprocess.Popen` does. `file_limit` is the size in bytes that its files cannot exceed.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        module: str = "fer_jax.main",
+        cwd: Path,
+        file_limit: int | None = None,
+    ):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        os.environ.update(ENVIRONMENT)  # of the server, which the first call starts
+        self.folder = tempfile.TemporaryDirectory()
+        said = [os.path.join(self.folder.name, name) for name in ("out", "err")]
+        self.said = [Path(path) for path in said]
+        self.process = context.Process(
+            target=_be_command, args=(module, arguments, str(cwd), said, file_limit), daemon=True
+        )
+        self.process.start()
+        self.pid = self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, ...]:
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise TimeoutError(f"still running after {timeout} s")
+        said = tuple(path.read_text() if path.exists() else "" for path in self.said)
+        self.folder.cleanup()
+        return said
+
+
+def _be_command(module, arguments, cwd, said, file_limit) -> None:
+    for path, descriptor in zip(said, (1, 2), strict=True):
+        os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), descriptor)
+    os.chdir(cwd)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    # As `python -m` would: what is preloaded of it is not it.
+    sys.modules.pop(module, None)
+    sys.argv = [importlib.util.find_spec(module).origin, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        sys.stdout.flush()
+
+
+def fork(*arguments: str, cwd: Path, **options) -> tuple[int, str, str]:
+    """Run the command in a forked process to its end; return the exit code, stdout and stderr."""
+    return finish(Forked(*arguments, cwd=cwd, **options))
 
 
 def finish(process: subprocess.Popen, *, seconds: float = 200) -> tuple[int, str, str]:

@@ -72,6 +72,15 @@ def test_one_predicted_class_is_named():
     ]
 
 
+def test_ferplus_has_an_eighth_class_with_a_name():
+    counts = np.zeros((8, 8), int)
+    counts[:, 7] = 10
+    validation = {"loss": 2.5, "accuracy": 1 / 8, "confusion": counts.tolist()}
+    assert find_alarms(TRAINED, validation, FACTS) == [
+        "collapse: every validation face is called contempt"
+    ]
+
+
 @pytest.mark.parametrize("right, loss", [(1, math.log(7)), (1, math.log(7) * 0.996)])
 def test_the_priors_loss_with_the_priors_accuracy(right, loss):
     # 1 of 10 right is less than 1/7 + .02.

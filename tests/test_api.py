@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from configs import common
 from fer_jax import models
+from tests.tiny import model_config
 
 ROOT = Path(__file__).resolve().parent.parent / "fer_jax"
 FILES = {str(path.relative_to(ROOT)): path.read_text() for path in sorted(ROOT.rglob("*.py"))}
@@ -30,10 +30,12 @@ def functions(tree):
 
 
 def public_definitions(tree):
-    """Give the public functions and classes of a file and the public methods of its classes."""
+    """Give the public functions and classes of a file and the public methods of those."""
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            yield node.name, node
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        if not isinstance(node, kinds) or node.name.startswith("_"):
+            continue
+        yield node.name, node
         if isinstance(node, ast.ClassDef):
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and (
@@ -94,9 +96,7 @@ def test_train_is_keyword_only_and_without_a_default(name):
 
 @pytest.mark.parametrize("name", models.BUILDERS)
 def test_every_network_takes_an_image_batch_and_train(name):
-    config = common.get_config().model
-    config.name = name
-    call = inspect.signature(type(models.build(config)).__call__)
+    call = inspect.signature(type(models.build(model_config(name))).__call__)
     assert list(call.parameters) == ["self", "x", "train"]
     assert call.parameters["train"].kind is inspect.Parameter.KEYWORD_ONLY
     assert call.parameters["train"].default is inspect.Parameter.empty

@@ -1,11 +1,16 @@
 """Checkpoints: what is kept, what a damaged one costs, and that they hold what they were given."""
 
+import json
 import logging
+import os
 import shutil
+import threading
+import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import psutil
 import pytest
 
 from fer_jax import checkpoint, metrics
@@ -148,6 +153,90 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_read(tmp_pat
         assert float(restored.state.params["head"]["kernel"][0, 0]) == 30.25
 
 
+def damage_nothing(path):
+    """Leave the file as it is."""
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_middle(path):
+    held = bytearray(path.read_bytes())
+    if held:
+        held[len(held) // 2] ^= 0x40
+    path.write_bytes(held)
+
+
+def test_whatever_file_is_damaged_a_whole_state_comes_back(tmp_path, caplog):
+    save_all(tmp_path, [make_saved(step, best_step=10, best_epoch=1) for step in (10, 20, 30)])
+    newest = tmp_path / "checkpoints" / "30"
+    files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
+    seen = set()
+    for damage in (damage_nothing, cut, flip_middle, lambda path: path.unlink()):
+        for name in files:
+            folder = tmp_path / "copy"
+            shutil.copytree(tmp_path / "checkpoints", folder / "checkpoints")
+            damage(folder / "checkpoints" / "30" / name)
+            caplog.clear()
+            with checkpoint.open_checkpoints(folder) as checkpointer:
+                restored = checkpoint.restore(checkpointer, make_saved(0))
+            # Some files are not needed: then the newest is whole. Else the one before is read, and
+            # a warning, ours or Orbax's, names the damaged one.
+            step = int(restored.state.step)
+            warned = any("checkpoints/30" in m or "checkpoint 30 of" in m for m in caplog.messages)
+            assert step == 30 or (step == 20 and warned), (name, damage, caplog.messages)
+            expected = make_saved(step, best_step=10, best_epoch=1)
+            jax.tree.map(
+                np.testing.assert_array_equal,
+                (restored.state.params, restored.state.opt_state, restored.loop),
+                (expected.state.params, expected.state.opt_state, expected.loop),
+            )
+            seen.add(step)
+            shutil.rmtree(folder)
+    assert seen == {20, 30}
+
+
+def test_another_schema_is_refused_by_name_and_not_gone_back_from(tmp_path, monkeypatch):
+    save_all(tmp_path, [make_saved(10)])
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "SCHEMA", 0)
+        save_all(tmp_path, [make_saved(20)])
+    told = "checkpoint 20 of .* has schema 0, and this code reads schema 1; go on with the code"
+    with (
+        checkpoint.open_checkpoints(tmp_path) as checkpointer,
+        pytest.raises(UserError, match=told),
+    ):
+        checkpoint.restore(checkpointer, make_saved(0))
+    with pytest.raises(UserError, match=told):
+        checkpoint.load_variables(tmp_path, step=20, like=variables(make_saved(0).state))
+
+
+def test_the_newest_is_the_greatest_step_whatever_the_clock_says(tmp_path, monkeypatch):
+    now = [2e9]
+    monkeypatch.setattr(time, "time", lambda: now.append(now[-1] - 1e6) or now[-1])
+    steps = [10, 20, 30]
+    save_all(tmp_path, [make_saved(step, best_step=10, best_epoch=1) for step in steps])
+    for i, path in enumerate(sorted(tmp_path.rglob("*"), reverse=True)):
+        os.utime(path, (i * 1e6, i * 1e6))
+    save_all(tmp_path, [make_saved(40, best_step=10, best_epoch=1)])
+    with checkpoint.open_checkpoints(tmp_path) as checkpointer:
+        assert [held.step for held in checkpointer.checkpoints] == [10, 30, 40]
+        assert int(checkpoint.restore(checkpointer, make_saved(0)).state.step) == 40
+
+
+def test_a_save_leaves_no_thread_and_no_open_file(tmp_path):
+    process, counts = psutil.Process(), []
+    with checkpoint.open_checkpoints(tmp_path) as checkpointer:
+        for step in range(1, 7):
+            checkpoint.save(checkpointer, make_saved(step))
+            checkpointer.wait()
+            counts.append((process.num_fds(), threading.active_count()))
+    # The first open what they keep: a third file or a second thread a save would add up.
+    (files, threads), (last_files, last_threads) = counts[2], counts[-1]
+    assert last_files - files < 3 and last_threads - threads < 3, counts
+
+
 def test_all_damaged_is_an_error_that_says_what_to_do(tmp_path):
     save_all(tmp_path, [make_saved(10), make_saved(20)])
     for step in (10, 20):
@@ -168,3 +257,13 @@ def test_variables_are_read_without_the_optimizers_memory(tmp_path):
     assert (np.asarray(weights["batch_stats"]["bn1"]["mean"]) == 5).all()
     with pytest.raises(UserError, match="no checkpoint of step 11"):
         checkpoint.load_variables(tmp_path, step=11, like=variables(saved.state))
+    path = tmp_path / "checkpoints" / "10" / "_CHECKPOINT_METADATA"
+    held = json.loads(path.read_text())
+    # Most bytes are the optimizer's, so that a flipped one would seldom be a weight's.
+    held["custom_metadata"]["weights_checksum"] += 1
+    path.write_text(json.dumps(held))
+    with pytest.raises(UserError, match="10 of .* cannot be read .its bytes have changed.* again"):
+        checkpoint.load_variables(tmp_path, step=10, like=variables(saved.state))
+    truncate(tmp_path / "checkpoints" / "10")
+    with pytest.raises(UserError, match="10 of .* cannot be read .* run it again"):
+        checkpoint.load_variables(tmp_path, step=10, like=variables(saved.state))

@@ -27,6 +27,14 @@ def split() -> Split:
     return Split(np.asarray(images), np.asarray(labels), np.arange(32, dtype=np.uint32), None)
 
 
+def test_distributions_lie_beside_the_faces(split):
+    targets = np.random.default_rng(0).dirichlet(np.ones(7), 32).astype(np.float32)
+    faces = put_faces(split._replace(targets=targets), make_mesh(2))
+    assert len(faces) == 3 and len(put_faces(split, make_mesh(2))) == 2
+    np.testing.assert_array_equal(faces.targets, targets)
+    assert faces.targets.sharding.is_fully_replicated
+
+
 def test_a_scan_equals_step_by_step(split):
     config = common.get_config()
     config.model.update(NETWORK)

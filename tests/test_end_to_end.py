@@ -1,8 +1,7 @@
-"""A whole study by its command: killed again and again, it ends as if nothing had happened."""
+"""A whole study by its command: what it says, what it leaves, what is done with it afterwards."""
 
 import json
 import shutil
-import signal
 
 import jax
 import numpy as np
@@ -10,22 +9,11 @@ import pytest
 
 from tests import running
 
-COMMAND = (f"--config={running.STUDY}", "--workdir=w")
 RUNS = ("dae", "A")
-LAST_STEP = 3 * 64 // 16  # epochs x faces / batch
 
 
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """Run the study once without interruption."""
-    folder = tmp_path_factory.mktemp("straight")
-    code, out, err = running.run(*COMMAND, cwd=folder)
-    assert code == 0, err
-    return folder / "w", out, err
-
-
-def test_the_study_says_what_it_does_in_plain_lines(straight):
-    workdir, out, err = straight
+def test_the_study_says_what_it_does_in_plain_lines(finished_study):
+    workdir, out, err = finished_study
     lines = (out + err).splitlines()
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in out + err and "\r" not in out + err
@@ -39,8 +27,8 @@ def test_the_study_says_what_it_does_in_plain_lines(straight):
     assert (workdir / "report.html").is_file()
 
 
-def test_the_results_have_the_contracts_keys_and_are_strict_json(straight):
-    workdir, _, _ = straight
+def test_the_results_have_the_contracts_keys_and_are_strict_json(finished_study):
+    workdir, _, _ = finished_study
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
@@ -76,8 +64,8 @@ def test_the_results_have_the_contracts_keys_and_are_strict_json(straight):
     assert hybrid["command"] == f"python -m fer_jax.main --config={running.STUDY} --workdir=w"
 
 
-def test_the_frozen_dae_of_hybrid_a_is_the_upstream_runs(straight):
-    workdir, _, _ = straight
+def test_the_frozen_dae_of_hybrid_a_is_the_upstream_runs(finished_study):
+    workdir, _, _ = finished_study
     results = running.read_results(workdir / "dae")
     _, dae = running.read_checkpoint(workdir / "dae", step=results["weights_step"])
     _, hybrid = running.read_checkpoint(workdir / "A")
@@ -86,66 +74,34 @@ def test_the_frozen_dae_of_hybrid_a_is_the_upstream_runs(straight):
     )
 
 
-def test_killed_at_any_moment_it_ends_bit_identical(straight, tmp_path):
+def test_a_finished_study_is_not_redone(finished_study, tmp_path):
     workdir = tmp_path / "w"
-    dae, hybrid = workdir / "dae", workdir / "A"
-    moments = {
-        "while a checkpoint is written": lambda: any(dae.glob("checkpoints/*tmp*")),
-        "in an epoch": lambda: running.count_lines(dae / "metrics.jsonl") == 2,
-        "between runs": lambda: (dae / "results.json").exists(),
-        "in the second run": lambda: running.count_lines(hybrid / "metrics.jsonl") == 1,
-        "in the evaluation": lambda: (hybrid / "checkpoints" / str(LAST_STEP)).exists(),
-    }
-    for moment, reached in moments.items():
-        process = running.start(*COMMAND, cwd=tmp_path)
-        running.wait_for(reached, process)
-        process.kill()
-        code, _, err = running.finish(process)
-        assert code == -signal.SIGKILL, f"{moment}: {err}"
-    assert not (hybrid / "results.json").exists(), "the last kill came too late to mean anything"
-
-    code, out, err = running.run(*COMMAND, cwd=tmp_path)
-
-    assert code == 0, err
-    assert out == straight[1]
-    for name in RUNS:
-        there, here = straight[0] / name, workdir / name
-        assert running.read_results(here) == running.read_results(there)
-        assert running.read_rows(here) == running.read_rows(there)
-        (step, killed), (expected_step, expected) = map(running.read_checkpoint, (here, there))
-        assert step == expected_step == LAST_STEP
-        jax.tree.map(np.testing.assert_array_equal, killed, expected)
-        leftovers = [path.name for path in here.rglob("*tmp*")]
-        assert not leftovers
-
-
-def test_a_finished_study_is_not_redone(straight, tmp_path):
-    workdir = tmp_path / "w"
-    shutil.copytree(straight[0], workdir)
+    shutil.copytree(finished_study[0], workdir)
     before = {
         path: path.stat().st_mtime_ns
         for path in workdir.rglob("*")
         if path.is_file() and path.name in ("metrics.jsonl", "manifest.ocdbt")
     }
     assert before
-    code, out, err = running.run(*COMMAND, cwd=tmp_path)
+    code, out, err = running.run(*running.COMMAND, cwd=tmp_path)
     assert code == 0
-    assert out == straight[1]
+    assert out == finished_study[1]
     assert err.splitlines() == ["w/dae is finished", "w/A is finished"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     study = json.loads((workdir / "results.json").read_text())
-    assert study == json.loads((straight[0] / "results.json").read_text())
+    assert study == json.loads((finished_study[0] / "results.json").read_text())
 
 
-def test_evaluate_says_which_runs_a_study_has(straight, tmp_path):
-    code, _, err = running.run(f"--workdir={straight[0]}", module="fer_jax.evaluate", cwd=tmp_path)
+def test_evaluate_says_which_runs_a_study_has(finished_study, tmp_path):
+    study = finished_study[0]
+    code, _, err = running.run(f"--workdir={study}", module="fer_jax.evaluate", cwd=tmp_path)
     assert code == 1
-    assert len(err.splitlines()) == 1 and f"{straight[0]}/dae" in err and f"{straight[0]}/A" in err
+    assert len(err.splitlines()) == 1 and f"{study}/dae" in err and f"{study}/A" in err
 
 
-def test_evaluate_adds_an_entry_then_replaces_it(straight, tmp_path):
+def test_evaluate_adds_an_entry_then_replaces_it(finished_study, tmp_path):
     workdir = tmp_path / "A"
-    shutil.copytree(straight[0] / "A", workdir)
+    shutil.copytree(finished_study[0] / "A", workdir)
     arguments = (
         f"--workdir={workdir}", "--split=test", "--distortion=salt_pepper:0.2", "--views=flip",
         f"--probabilities={tmp_path / 'p.npz'}",

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fer_jax import finished, results, train
+from fer_jax import finished, lock, provenance, results, train
 from fer_jax.errors import UserError
 from tests import running, tiny_study
 
@@ -46,6 +46,8 @@ def test_what_the_config_asks_anew_is_evaluated_and_nothing_else(run, monkeypatc
 
     assert done == [("validation", 0.7), ("test", 0.7)]
     assert held["evaluations"][: len(before)] == before
+    for entry in held["evaluations"][len(before) :]:
+        assert entry["added"].keys() == {"versions", "commit", "device", "command"}
     assert held == json.loads((workdir / "results.json").read_text())
     assert held["config"]["evaluation"]["strengths"] == [0.5, 0.7]
 
@@ -75,11 +77,33 @@ def test_evaluating_again_what_is_there_gives_the_same_entry(run, monkeypatch):
         workdir, split=wanted["split"], distortion="random_grey", strength=0.5, views="plain"
     )
     assert added == wanted
-    after = running.read_results(workdir)["evaluations"]
-    assert sorted(map(str, after)) == sorted(map(str, before))
+    assert running.read_results(workdir)["evaluations"] == before
     with pytest.raises(UserError, match="no split 'tset'. Did you mean 'test'"):
         finished.add_evaluation(
             workdir, split="tset", distortion="clean", strength=0.0, views="plain"
+        )
+
+
+def test_an_added_entry_says_where_it_is_from_once(run, monkeypatch):
+    workdir, _ = run
+    monkeypatch.setattr(finished, "write_report", lambda workdir: None)
+    before = running.read_results(workdir)["evaluations"]
+    for command in ("first", "second"):
+        monkeypatch.setattr(provenance, "command", lambda command=command: command)
+        finished.add_evaluation(
+            workdir, split="test", distortion="gaussian", strength=0.1, views="flip"
+        )
+        *others, added = running.read_results(workdir)["evaluations"]
+        assert others == before
+        # The second gave the same numbers, so the entry stays the first's.
+        assert added["added"]["command"] == "first"
+
+
+def test_a_run_in_use_takes_no_evaluation(run):
+    workdir, _ = run
+    with lock.hold(workdir), pytest.raises(UserError, match="linear is in use by process"):
+        finished.add_evaluation(
+            workdir, split="test", distortion="clean", strength=0.0, views="plain"
         )
 
 

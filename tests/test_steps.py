@@ -11,10 +11,12 @@ import optax
 import pytest
 
 from configs import common
-from fer_jax import metrics, models
+from fer_jax import losses, metrics, models
 from fer_jax.sharding import make_mesh, replicated, split_batch
 from fer_jax.state import TrainState
-from fer_jax.steps import Batch, Inputs, classify_step, denoise_step, draw_inputs, to_unit
+from fer_jax.steps import (
+    Batch, Inputs, SoftBatch, classify_step, denoise_step, draw_inputs, to_unit,
+)
 from tests.tiny import NETWORK, draw_batch, fill_state, make_parts
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -66,11 +68,13 @@ def fresh(tx=SGD, *, step=0, seed=0) -> TrainState:
     )
 
 
-@partial(jax.jit, static_argnames=("inputs", "weight"))
-def classify(state, batch, lr_scale, *, inputs=NOISE, weight=0.0):
+@partial(jax.jit, static_argnames=("inputs", "weight", "target_loss"))
+def classify(
+    state, batch, lr_scale, *, inputs=NOISE, weight=0.0, target_loss=losses.soft_cross_entropy
+):
     return classify_step(
         state, batch, lr_scale, model=Constant(), tx=SGD, inputs=inputs,
-        reconstruction_weight=weight,
+        reconstruction_weight=weight, target_loss=target_loss,
     )
 
 
@@ -84,6 +88,27 @@ def test_a_step_of_gradient_descent_by_hand():
     summary = metrics.summarise(confusion)
     assert summary["loss"] == pytest.approx(math.log(7))
     assert summary["accuracy"] == pytest.approx(share[0])
+
+
+def test_a_step_on_distributions_by_hand():
+    targets = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), 8), jnp.float32)
+    state, confusion = classify(fresh(), SoftBatch(*BATCH, targets), 1.0)
+    # As with labels, with the mean distribution in place of the share of each class.
+    np.testing.assert_allclose(state.params["w"], targets.mean(0) - 1 / 7, atol=1e-6)
+    # What is counted are the labels, and the loss that of the labels.
+    _, of_labels = classify(fresh(), BATCH, 1.0)
+    jax.tree.map(np.testing.assert_array_equal, confusion, of_labels)
+
+
+def test_a_step_on_accepted_labels_by_hand():
+    targets = jnp.tile(jnp.array([0.0, 0.9, 0.0, 0.1, 0.0, 0.0, 0.0]), (8, 1))
+    state = fresh()._replace(params={"w": jnp.array([2.0, 0, 0, 1, 0, 0, 0]), "r": jnp.zeros(())})
+    before, shares = np.asarray(state.params["w"]), np.asarray(jax.nn.softmax(state.params["w"]))
+    after, _ = classify(
+        state, SoftBatch(*BATCH, targets), 1.0, target_loss=losses.any_label_cross_entropy
+    )
+    # Of the accepted classes 1 and 3 the network holds 3 likelier, so 3 is learned.
+    np.testing.assert_allclose(after.params["w"] - before, np.eye(7)[3] - shares, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.0])

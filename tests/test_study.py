@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_jax import results, study, writers
-from fer_jax.configuring import to_json
+from fer_jax.configuring import config_hash, load_config, to_json
 from fer_jax.errors import UserError
 from fer_jax.finished import Finished
 from tests import running, tiny_study
@@ -75,9 +75,13 @@ def test_without_a_sibling_it_is_trained_upstream(tmp_path, trained):
 
 
 def test_init_dir_gives_a_finished_run_of_that_config(tmp_path, trained):
-    finish(tmp_path / "kept" / "dae", tiny_study.get_config("dae"))
+    kept = tiny_study.get_config("dae")
+    kept.evaluation.views = "flip"
+    finish(tmp_path / "kept" / "dae", kept)
     assert find(DAE, tmp_path / "A", init_dir=tmp_path / "kept") == tmp_path / "kept" / "dae"
     assert not trained
+    held = json.loads((tmp_path / "kept" / "dae" / "config.json").read_text())
+    assert held["config"]["evaluation"]["views"] == "flip", "a run of another's is not written to"
     with pytest.raises(UserError, match="init_dir has no finished run at .*empty/dae"):
         find(DAE, tmp_path / "A", init_dir=tmp_path / "empty")
     other = tiny_study.get_config("dae")
@@ -102,6 +106,51 @@ def test_a_sibling_of_other_faces_is_refused(tmp_path):
     siblings = {"dae": (tiny_study.get_config("dae"), tmp_path / "dae")}
     with pytest.raises(UserError, match="differ in config.seed"):
         study.find_upstream("runs.dae", "dae", config, tmp_path / "A", siblings=siblings)
+
+
+def test_an_upstream_run_may_stand_on_another(tmp_path, trained):
+    b, c = tiny_study.get_config("A"), tiny_study.get_config("B")
+    b.init, c.init = {"dae": "runs.dae"}, {"vgg": "runs.A"}
+    siblings = {
+        "dae": (tiny_study.get_config("dae"), tmp_path / "dae"),
+        "A": (b, tmp_path / "A"),
+        "B": (c, tmp_path / "B"),
+    }
+    for config, folder in siblings.values():
+        study.refuse_circles(config, folder, siblings=siblings)
+    hashes = {"dae": config_hash(siblings["dae"][0])}
+    results.claim(tmp_path / "A", b, upstream=hashes)
+    writers.write_json(tmp_path / "A" / "results.json", {"run": "A", "config": to_json(b)})
+    study.train_missing(b, tmp_path / "A", siblings=siblings)
+    assert not trained, "it is finished, with the upstream run that it has"
+
+
+def test_runs_that_start_from_each_other_are_refused_before_any_is_trained(tmp_path, trained):
+    config = tiny_study.get_config()
+    config.runs.dae.init = {"vgg": "runs.A"}
+    config.runs.A.init = {"dae": "runs.dae"}
+    siblings = {name: (config.runs[name], tmp_path / name) for name in config.runs}
+    message = "in a circle: dae starts from A starts from dae; let one of them"
+    with pytest.raises(UserError, match=message):
+        study.refuse_circles(config.runs.dae, tmp_path / "dae", siblings=siblings)
+    with pytest.raises(UserError):
+        study.run(config, tmp_path)
+    assert not trained
+
+
+def test_a_config_file_that_starts_from_itself_is_refused(tmp_path, trained):
+    (tmp_path / "configs").mkdir()
+    path = tmp_path / "configs" / "snake.py"
+    path.write_text(
+        "from tests import tiny_study\n"
+        "def get_config(variant=None):\n"
+        "    config = tiny_study.get_config('vgg')\n"
+        f"    config.init = {{'tail': {str(path)!r}}}\n"
+        "    return config\n"
+    )
+    with pytest.raises(UserError, match="in a circle: w starts from tail"):
+        study.run(load_config(str(path)), tmp_path / "w")
+    assert not trained and not (tmp_path / "w").exists()
 
 
 def test_another_upstream_run_is_another_training(tmp_path):

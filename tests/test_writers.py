@@ -1,10 +1,13 @@
 """What a run says while it trains, and files that no reader sees half of."""
 
+import io
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from fer_jax import metrics, writers
 
@@ -42,6 +45,23 @@ def test_plain_lines_come_at_epochs_and_once_a_minute(capsys, monkeypatch):
         display.line("vgg 1/9")
     # 80 s pass the minute once, at the fourth dispatch; 18 = 10 + 4 x 2.
     assert capsys.readouterr().err.splitlines() == ["vgg: step 18/100, epoch 1/9 2.0", "vgg 1/9"]
+
+
+def test_a_bar_leaves_room_for_the_terminals_own_ctrl_c(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(
+        writers, "Console",
+        lambda stderr: Console(file=screen, width=80, force_terminal=True, color_system=None),
+    )
+    with writers.show_progress("multitask", total=100, done=10) as display:
+        display.advance(2, "epoch 150/150 1.2346 100.0% 123457 img/s")
+    drawn = re.split(r"[\r\n]", re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", screen.getvalue()))
+    # Two times ^C behind the bar, and no line is full.
+    assert 40 < max(map(len, drawn)) <= 76
 
 
 def test_metrics_go_on_where_the_checkpoint_stands(tmp_path):
