@@ -12,7 +12,7 @@ from PIL import Image
 from fer_jax.data.faces import Faces, canonical_order, take
 from fer_jax.data.read_archive import archive_kind, unpacked
 from fer_jax.data.read_image import IMAGE_SUFFIXES, read_image
-from fer_jax.data.read_tree import visible
+from fer_jax.data.read_tree import name_inside, visible
 from fer_jax.data.sources import Source, Track
 from fer_jax.errors import UserError
 
@@ -152,7 +152,7 @@ def _read(listing: Listing, shape: Shape, track: Track) -> Source:
         images=images,
         emotion=np.array([file.label for file in files], np.uint8),
         usage=np.array([file.usage for file in files], str),
-        source_name=np.array([path.relative_to(listing.root).as_posix() for path in paths], str),
+        source_name=np.array([name_inside(listing.root, path) for path in paths], str),
         source_row=np.full(len(files), -1, np.int64),
     )
     return Source(take(faces, canonical_order(faces)), listing.layout, remarks)
@@ -179,6 +179,8 @@ def _common_shape(paths: list[Path], shape: Shape) -> Shape:
 def _head(path: Path) -> tuple[tuple[int, int], str]:
     """Return an image's (height, width) and mode without decoding it."""
     try:
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise OSError
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             return (image.height, image.width), image.mode
     except Exception:  # Pillow raises nearly anything on a damaged file

@@ -49,8 +49,11 @@ def list_splits(folder: Path, *, label_of: Callable[[str], int] = label_of) -> L
       UserError: the tree is not of this kind, or a split holds no image.
     """
     root = find_root(folder, _has_training, expected=EXPECTED)
-    splits = _by_meaning([path for path in visible(root) if path.is_dir()], _usage_of)
-    files, remarks, other = [], [], []
+    top = visible(root)
+    splits = _by_meaning([path for path in top if path.is_dir()], _usage_of)
+    other = [path for path in top if path not in splits.values()]
+    other = [path for path in other if path.is_dir() or is_image(path)]
+    files, remarks = [], []
     for usage, split in splits.items():
         place = _innermost(split)
         images = [path for path in visible(place) if is_image(path) and path.is_file()]
@@ -79,8 +82,8 @@ def list_splits(folder: Path, *, label_of: Callable[[str], int] = label_of) -> L
         )
     if other:
         remarks.append(
-            f"ignored {len(other):,} entries of the class folders that are no images; the first: "
-            f"{other[0].relative_to(root)}"
+            f"ignored {len(other):,} entries of the tree that are no image and no split's folder; "
+            f"the first: {other[0].relative_to(root)}"
         )
     folders = ",".join(split.name for split in splits.values())
     return Listing(root, files, f"folder tree {{{folders}}}/{{emotion}}", remarks)

@@ -63,7 +63,7 @@ def read_tree(root: Path, *, track: Callable) -> tuple[Faces, str, list[str]]:
         images.append(image)
         if changed:
             converted.append(file.path.name)
-    names = [file.path.relative_to(root).as_posix() for file in files]
+    names = [name_inside(root, file.path) for file in files]
     labels = [file.label for file in files]
     faces = stack_faces(list(zip(images, labels, usages, names, rows, strict=True)))
     if converted:
@@ -88,6 +88,11 @@ def split_of(name: str) -> str | None:
     return SPLIT_FOLDERS.get(re.sub(r"[\s._-]", "", name.lower()))
 
 
+def name_inside(root: Path, path: Path) -> str:
+    """Return a file's path inside the source, with what is no Unicode in it escaped."""
+    return path.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
+
+
 def visible(folder: Path) -> list[Path]:
     """List a folder in the order of names, without what systems and archivers leave there."""
     return [path for path in sorted(folder.iterdir()) if not is_junk(path.name)]
@@ -100,7 +105,8 @@ def is_junk(name: str) -> bool:
 
 def _list_tree(root: Path) -> tuple[list[_File], list[str]]:
     """List the faces by their paths, and what else lies there as remarks."""
-    inside = [path for path in visible(root) if path.is_dir()]
+    top = visible(root)
+    inside = [path for path in top if path.is_dir()]
     splits = _by_meaning(inside, lambda path: split_of(path.name), "the same split")
     if "Training" not in splits or len(splits) < 2:
         found = ", ".join(path.name for path in inside[:8]) or "none"
@@ -108,7 +114,8 @@ def _list_tree(root: Path) -> tuple[list[_File], list[str]]:
             f"{root} has no folders train and test (its folders: {found}). Expected "
             f"{{train,test}}/{{{','.join(EMOTIONS)}}}/*.png, or validation for test or beside it."
         )
-    files, other = [], [path for path in inside if split_of(path.name) is None]
+    other = [path for path in top if path not in splits.values()]
+    files, other = [], [path for path in other if path.is_dir() or _is_image(path)]
     for split, folder in splits.items():
         entries = visible(folder)
         _refuse_unlabelled(folder, entries)

@@ -12,7 +12,6 @@ from fer_jax.report.elements import details, faces_png, figure_html, named_list,
 from fer_jax.report.paper import LI_2023
 from fer_jax.report.results import LABELS, Run, Study, read_study
 from fer_jax.report.style import style_sheet, variables
-from fer_jax.report.tables import CLASSES, class_names
 
 # More faces than these are too small to see on a page.
 _FACES = 10
@@ -212,7 +211,7 @@ def _sample_rows(study: Study, folder: Path) -> str:
     ]
     if "labels" in first:
         labels = [int(label) for label in first["labels"][:_FACES]]
-        said = [CLASSES[i] if 0 <= i < len(CLASSES) else str(i) for i in labels]
+        said = [study.classes[i] if i < len(study.classes) else str(i) for i in labels]
         parts.append(f"<span></span><ol>{''.join(f'<li>{name}</li>' for name in said)}</ol>")
     caption = f"As the paper’s Figure 5: {faces} under {wording.distortion_text(chosen)}."
     if len(made) > 1:
@@ -236,8 +235,10 @@ def _classes(study: Study, folder: Path) -> str:
                 continue
             word = ", synthetic" if study.synthetic else ""
             title = f"{run.label}, {name}{word}"
-            figure = plots.confusion(e["confusion"], title=title, colour=colours[run.name][0])
-            alt = f"Confusion matrix of {run.label} on {name} test images: {_diagonal(e)}"
+            figure = plots.confusion(
+                e["confusion"], labels=run.classes, title=title, colour=colours[run.name][0]
+            )
+            alt = f"Confusion matrix of {run.label} on {name} test images: {_diagonal(run, e)}"
             figures.append(figure_html(figure, f"confusion-{run.name}-{name}", folder, alt=alt))
         pairs.append(f'<div class="pair">{"".join(figures)}</div>' if figures else "")
     if not any(pairs):
@@ -328,9 +329,9 @@ def _variable(study: Study, run: Run) -> str:
     return f"var(--{variables()[plots.looks(study)[run.name][0]]})"
 
 
-def _diagonal(evaluation: dict) -> str:
+def _diagonal(run: Run, evaluation: dict) -> str:
     recall = (evaluation.get("per_class") or {}).get("recall") or []
-    pairs = zip(class_names(len(recall)), recall, strict=True)
+    pairs = zip(run.classes, recall, strict=False)
     return ", ".join(f"{name} {wording.percent(value, 0)} right" for name, value in pairs)
 
 

@@ -17,9 +17,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from fer_jax import files
-from fer_jax.report.results import Run, Study
+from fer_jax.report.results import EMOTIONS, Run, Study
 from fer_jax.report.style import GRID, INK, MUTED, ON_NETWORK, look, variables
-from fer_jax.report.tables import class_names
 from fer_jax.report.wording import distortion_name, distortion_text, strength_symbol
 
 _RC = {
@@ -115,7 +114,9 @@ def curve(run: Run, quantity: str, *, colour: str, synthetic: bool) -> Figure | 
 
 
 @_styled
-def confusion(counts: Sequence[Sequence[int]], *, title: str, colour: str) -> Figure:
+def confusion(
+    counts: Sequence[Sequence[int]], *, labels: Sequence[str], title: str, colour: str
+) -> Figure:
     """Draw a confusion matrix, rows true: row percentages, and the counts beneath them."""
     counts = np.asarray(counts, dtype=float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -143,9 +144,8 @@ def confusion(counts: Sequence[Sequence[int]], *, title: str, colour: str) -> Fi
                 fontsize=5.8,
                 color=ink if share > 0.3 else MUTED,
             )
-    names = class_names(size)
-    axes.set_xticks(range(size), names, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(size), names)
+    axes.set_xticks(range(size), labels, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(size), labels)
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.grid(False)
@@ -246,7 +246,7 @@ def recall(study: Study, *, distorted: bool) -> Figure:
             x, y = zip(*places, strict=True)
             axes.plot(x, y, marker, color=colour, markersize=4.5, label=run.label, clip_on=False)
     size = max((len(values) for _, values in shown), default=7)
-    axes.set_yticks(range(size), class_names(size))
+    axes.set_yticks(range(size), study.classes[:size])
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.tick_params(which="both", axis="y", length=0)
     axes.grid(False, axis="y")
@@ -332,7 +332,7 @@ def _floors(bases: Sequence[np.ndarray]) -> list[tuple[float, str]]:
     base = bases[0] / bases[0].sum()
     most = int(base.argmax())
     always, chance = float(base[most]), 1.0 / len(base)
-    name = class_names(len(base))[most]
+    name = EMOTIONS[most] if most < len(EMOTIONS) else f"class {most}"
     if always - chance < 0.025:
         return [(chance, f"chance, {100 * chance:.1f} %")]
     return [

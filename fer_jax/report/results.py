@@ -20,6 +20,8 @@ LABELS = {
     "linear": "Linear baseline",
 }
 
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
 # A model that gives this share of clean test faces one and the same emotion has collapsed.
 COLLAPSED_SHARE = 0.99
 
@@ -43,6 +45,14 @@ class Run(NamedTuple):
     def is_classifier(self) -> bool:
         """Say whether the run counted predictions."""
         return any(e.get("confusion") for e in self.evaluations)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name the classes it can answer: the seven emotions, FER+'s eighth, others by number."""
+        counts = next(filter(None, (e.get("confusion") for e in self.evaluations)), EMOTIONS)
+        voted = str(self.result.get("protocol")).startswith("ferplus")
+        names = (*EMOTIONS, "contempt") if voted else EMOTIONS
+        return (*names[: len(counts)], *(f"class {i}" for i in range(len(names), len(counts))))
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
@@ -117,6 +127,11 @@ class Study(NamedTuple):
         return next(
             (str(r.result["dataset"]) for r in self.finished if r.result.get("dataset")), "?"
         )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name the classes of the run that has most."""
+        return max((run.classes for run in self.runs), key=len)
 
     @property
     def synthetic(self) -> bool:

@@ -17,14 +17,6 @@ from fer_jax.report.wording import (
     tag,
 )
 
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-CLASSES = (*EMOTIONS, "contempt")  # with FER+ votes
-
-
-def class_names(k: int) -> tuple[str, ...]:
-    """Name `k` classes: FER2013's seven emotions, FER+'s eight, else by number."""
-    return CLASSES[:k] if k in (7, 8) else tuple(f"class {i}" for i in range(k))
-
 
 class Table(NamedTuple):
     """A table of text: the first column names the row, the others hold its values."""
@@ -242,11 +234,10 @@ def recalls(study: Study, *, distorted: bool) -> Table | None:
     if not columns:
         return None
     images = f"distorted, {distortion_text(study.distortion)}" if distorted else "clean"
-    names = class_names(max(map(len, cells)))
     return Table(
         title=f"Recall of each emotion, {images}{tag(study)}",
         columns=("emotion", *columns),
-        rows=[(name, *values) for name, *values in zip(names, *cells, strict=False)],
+        rows=[(name, *values) for name, *values in zip(study.classes, *cells, strict=False)],
     )
 
 
