@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
-from fer_jax import files
+from fer_jax import files, signals
 from fer_jax.errors import UserError
 from fer_jax.metrics import Confusion
 from fer_jax.state import TrainState, variables
@@ -47,20 +47,23 @@ def open_checkpoints(workdir: Path) -> Iterator[ocp.training.Checkpointer]:
     """
     policies = ocp.training.preservation_policies
     folder = Path(workdir).resolve() / NAME
-    with _disk_errors(folder), _Checkpointer(
-        folder,
-        preservation_policy=policies.AnyPreservationPolicy(
-            [
-                # Two, so that a damaged newest one has a predecessor.
-                policies.LatestN(n=2),
-                policies.BestN(
-                    get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False
-                ),
-            ]
-        ),
-        cleanup_tmp_directories=True,
-    ) as checkpointer:
-        yield checkpointer
+    policy = policies.AnyPreservationPolicy(
+        [
+            # Two, so that a damaged newest one has a predecessor.
+            policies.LatestN(n=2),
+            policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False),
+        ]
+    )
+    with _disk_errors(folder):
+        with signals.held_back():
+            checkpointer = _Checkpointer(
+                folder, preservation_policy=policy, cleanup_tmp_directories=True
+            )
+        try:
+            yield checkpointer
+        finally:
+            with signals.held_back():
+                checkpointer.close()
 
 
 def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
@@ -90,6 +93,7 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
     )
 
 
+@signals.held_back()
 def restore(
     checkpointer: ocp.training.Checkpointer, like: Saved, *, step: int | None = None
 ) -> Saved | None:
@@ -126,6 +130,7 @@ def restore(
     return None
 
 
+@signals.held_back()
 def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[str, Any]:
     """Read only `params` and `batch_stats` of a run's checkpoint, shaped and placed like `like`.
 

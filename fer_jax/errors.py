@@ -1,12 +1,14 @@
 """Errors that a user can mend, and how a command reports them."""
 
+import _thread
 import difflib
 import errno
 import functools
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class UserError(Exception):
@@ -21,10 +23,11 @@ class UsageError(UserError):
     exit_code = 2
 
 
-class Terminated(BaseException):
+class Terminated(SystemExit):
     """SIGTERM came where nothing needs saving: exit code 143.
 
-    No Exception, as KeyboardInterrupt is none: nothing that recovers from errors shall hold it up.
+    No Exception, so that nothing that recovers from errors holds it up; and of the kind that an
+    event loop, such as Orbax's, lets through too.
     """
 
     exit_code = 128 + signal.SIGTERM
@@ -54,6 +57,7 @@ def run_command(main: Callable[..., int | None]) -> Callable[..., int]:
     @functools.wraps(main)
     def command(*args, **kwargs) -> int:
         before = signal.signal(signal.SIGTERM, _terminate)
+        hook, sys.unraisablehook = sys.unraisablehook, _deliver_again(sys.unraisablehook)
         try:
             return main(*args, **kwargs) or 0
         except (UserError, Terminated) as error:
@@ -73,6 +77,7 @@ def run_command(main: Callable[..., int | None]) -> Callable[..., int]:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             return 128 + signal.SIGINT
         finally:
+            sys.unraisablehook = hook
             signal.signal(signal.SIGTERM, before)
 
     return command
@@ -84,6 +89,24 @@ def suggest(value: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."
+
+
+def _deliver_again(report: Callable) -> Callable:
+    """Make a hook for errors that Python drops: a signal's among them comes again soon.
+
+    A handler may run inside a destructor or a weak reference's callback, out of which no exception
+    comes.
+    """
+
+    def hook(dropped: Any) -> None:
+        for kind, number in ((KeyboardInterrupt, signal.SIGINT), (Terminated, signal.SIGTERM)):
+            if isinstance(dropped.exc_value, kind):
+                # Not from here, which is still inside.
+                threading.Timer(0.05, _thread.interrupt_main, [number]).start()
+                return
+        report(dropped)
+
+    return hook
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

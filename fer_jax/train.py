@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, models, results, writers
+from fer_jax import checkpoint, metrics, models, results, signals, writers
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
@@ -176,7 +176,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     ))
     total = config.epochs * run.steps_per_epoch
     with (
-        _catch_signals() as requested,
+        signals.collected() as requested,
         closing(writers.MetricsLog(run.workdir, keep_epochs=saved.loop["epoch"])) as log,
         writers.show_progress(title, total=total, done=int(saved.state.step)) as display,
     ):
@@ -280,21 +280,3 @@ def _learning_rate(run: Run, saved: Saved) -> float:
         config.optim, steps_per_epoch=run.steps_per_epoch, epochs=config.epochs
     )
     return float(schedule(int(saved.state.step) - 1) * saved.plateau.scale)
-
-
-@contextmanager
-def _catch_signals():
-    """Collect SIGTERM and the first Ctrl-C in a list; a second Ctrl-C interrupts at once."""
-    requested: list[int] = []
-
-    def ask(number, frame):
-        if requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        requested.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield requested
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

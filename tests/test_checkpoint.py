@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pathlib
 import shutil
 import threading
 import time
@@ -153,10 +154,6 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_read(tmp_pat
         assert float(restored.state.params["head"]["kernel"][0, 0]) == 30.25
 
 
-def damage_nothing(path):
-    """Leave the file as it is."""
-
-
 def cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -172,9 +169,11 @@ def test_whatever_file_is_damaged_a_whole_state_comes_back(tmp_path, caplog):
     save_all(tmp_path, [make_saved(step, best_step=10, best_epoch=1) for step in (10, 20, 30)])
     newest = tmp_path / "checkpoints" / "30"
     files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
+    # All of the files flipped; the two other damages on those that hold the arrays and their index.
+    kept = [name for name in files if name.name != "_sharding" and "commit" not in name.name]
     seen = set()
-    for damage in (damage_nothing, cut, flip_middle, lambda path: path.unlink()):
-        for name in files:
+    for damage, names in ((flip_middle, files), (cut, kept[::2]), (pathlib.Path.unlink, kept)):
+        for name in names:
             folder = tmp_path / "copy"
             shutil.copytree(tmp_path / "checkpoints", folder / "checkpoints")
             damage(folder / "checkpoints" / "30" / name)

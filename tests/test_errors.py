@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -51,3 +52,24 @@ def test_a_signal_ends_a_command_with_one_line(capsys, number, code):
 def test_the_nearest_name_is_suggested_and_all_are_listed():
     assert suggest("vvg", ["dae", "vgg"]) == "Did you mean 'vgg'? Known: dae, vgg."
     assert suggest("resnet", ["dae", "vgg"]) == "Known: dae, vgg."
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_that_comes_in_a_destructor_is_not_lost(capsys, number, code):
+    class Held:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)  # where the handler runs, and what it raises is dropped
+
+    @run_command
+    def main():
+        held = Held()
+        del held
+        time.sleep(5)
+
+    hook = sys.unraisablehook
+    assert main() == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert sys.unraisablehook is hook

@@ -55,6 +55,7 @@ def audit(
     """
     if dataset == "synthetic":
         raise UserError("the synthetic faces are drawn anew for each split: nothing to audit.")
+    json_path = None if json_path is None else json_path.expanduser()
     if json_path is not None and json_path.suffix == ".png":
         raise UsageError(f"--json={json_path} is where the picture goes; name it FILE.json.")
     arrays = prepared_path(dataset, data_dir)

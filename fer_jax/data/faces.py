@@ -1,7 +1,6 @@
 """The faces of a dataset as arrays, their canonical order, and the file that training reads."""
 
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +92,7 @@ def load_faces(path: Path) -> Faces:
                 name: arrays[name] for name in Faces._fields
                 if name in arrays or name not in Faces._field_defaults
             })
-    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile and NumPy raise nearly anything on damaged bytes
         raise UserError(
             f"{path} cannot be read as a prepared dataset ({error}). "
             "Write it again with python -m fer_jax.data.prepare."

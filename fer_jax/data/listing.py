@@ -71,7 +71,10 @@ def read_listed(
             return _read(find(path), shape, track)
         kind = archive_kind(path) if path.is_file() else None
         if kind in (None, "npz"):
-            raise UserError(f"{path} is neither a folder nor a zip or tar archive of one.")
+            raise UserError(
+                f"{path} is neither a folder nor a zip or tar archive of one. Give the folder that "
+                "holds the images."
+            )
         with unpacked(path, track=track) as folder:
             source = _read(find(folder), shape, track)
             return source._replace(layout=f"{kind} archive, {source.layout}")

@@ -120,9 +120,13 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def _join(found: Source, ferplus: Path | None) -> tuple[Faces, list[str]]:
-    if "Training" not in found.faces.usage:
+    present = set(found.faces.usage)
+    # One half of the official test without the other: the file was cut off, or rows were taken out.
+    halves = {"PublicTest", "PrivateTest"} if present & {"PublicTest", "PrivateTest"} else set()
+    missing = sorted({"Training", *halves} - present)
+    if missing:
         raise UserError(
-            f"the source ({found.layout}) holds no face for training. Give the whole dataset."
+            f"the source ({found.layout}) holds no {missing[0]} face. Give the whole dataset."
         )
     if ferplus is None:
         return found.faces, found.remarks
@@ -137,9 +141,9 @@ def _say(dataset: Dataset, source: Path, found: Source, faces: Faces, remarks: l
     height, width, *colour = faces.images.shape[1:]
     pixels = f"{height}x{width} {'RGB' if colour else 'grey'}"
     votes = "" if faces.ferplus is None else ", with FER+ votes"
-    _console().print(
-        f"{source}: {found.layout}, {len(faces.images):,} faces of {pixels}{votes}", markup=False
-    )
+    said = f"{source}: {found.layout}, {len(faces.images):,} faces of {pixels}{votes}"
+    # A path may hold bytes that are no Unicode and that stdout would refuse.
+    _console().print(said.encode(errors="backslashreplace").decode(), markup=False)
     for remark in [*remarks, *count_warnings(dataset, faces)]:
         print(f"warning: {remark}", file=sys.stderr)
 
@@ -191,7 +195,7 @@ def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--source",
-        type=Path,
+        type=_parse_source,
         required=True,
         help="; ".join(f"{name}: {dataset.layouts}" for name, dataset in DATASETS.items()),
     )
@@ -216,6 +220,12 @@ def _parse_flags(argv: list[str] | None) -> argparse.Namespace:
         help="leave out bad rows of a CSV and count them, instead of stopping at the first",
     )
     return parser.parse_args(argv)
+
+
+def _parse_source(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a file or folder")
+    return Path(text)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

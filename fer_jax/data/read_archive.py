@@ -198,6 +198,12 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
     archive.fileobj.seek(archive.offset)
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it has no end mark")
+    # The checksum of what is compressed stands behind its last byte and is compared there only.
+    padding = 0
+    while read := len(archive.fileobj.read(MAX_READ)):
+        padding += read
+        if padding > SMALL_BYTES:
+            raise tarfile.ReadError(f"more than {SMALL_BYTES:,} bytes follow its end mark")
 
 
 class _SmallReads:

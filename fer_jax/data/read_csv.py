@@ -108,7 +108,10 @@ def _open_text(path: Path) -> TextIO:
     if head.startswith(UTF16_MARKS):
         raise UserError(f"{path} is text in UTF-16. Save it as UTF-8 (or plain ASCII).")
     if b"\0" in head:
-        raise UserError(f"{path} is a binary file, not a CSV.")
+        raise UserError(
+            f"{path} is a binary file, not a CSV. If it is an archive of another kind than zip and "
+            "tar, unpack it and give the folder."
+        )
     # A byte that is no UTF-8 shall spoil its row alone.
     return open(path, newline="", encoding="utf-8", errors="backslashreplace")
 

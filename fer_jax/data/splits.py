@@ -123,7 +123,7 @@ def prepared_path(dataset: str, data_dir: str | os.PathLike | None) -> Path:
     Raises:
       UserError: the dataset is unknown or not prepared; the message says how to.
     """
-    path = Path(data_dir or default_data_dir()) / f"{dataset}.npz"
+    path = Path(data_dir or default_data_dir()).expanduser() / f"{dataset}.npz"
     if path.is_file():
         return path
     # Here, because the readers of all layouts come with it and training needs none of them.

@@ -1,6 +1,8 @@
 """Canonical order and the array file."""
 
 import hashlib
+import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -60,5 +62,25 @@ def test_damaged_array_file_is_named(made_faces, tmp_path, damage):
     save_faces(path, made_faces)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    with pytest.raises(UserError, match="x.npz cannot be read.*prepare"):
+        load_faces(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\xcc"),  # zip 20.4: NotImplementedError
+        (b"'shape': (3,)", b"'shape': (3,("),  # tokenize.TokenError
+    ],
+)
+def test_forged_array_file_is_named(made_faces, tmp_path, old, new):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in take(made_faces, np.arange(3))._asdict().items():
+            if array is not None:
+                content = io.BytesIO()
+                np.save(content, array)
+                archive.writestr(f"{name}.npy", content.getvalue().replace(old, new))
+    path.write_bytes(path.read_bytes().replace(old, new))
     with pytest.raises(UserError, match="x.npz cannot be read.*prepare"):
         load_faces(path)

@@ -1,5 +1,6 @@
 """Reading listed images: shape and channels of a dataset, archives, and what is refused."""
 
+import os
 import tarfile
 import zipfile
 
@@ -92,6 +93,14 @@ def test_a_damaged_image_is_named(save, tmp_path, shape, keep):
     path = tmp_path / "faces" / "a.jpg"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"a\.jpg"):
+        read(tmp_path / "faces", shape)
+
+
+@pytest.mark.parametrize("shape", [OPEN, RGB])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, shape):
+    (tmp_path / "faces").mkdir()
+    os.mkfifo(tmp_path / "faces" / "a.png")
+    with pytest.raises(UserError, match=r"a\.png is not a file"):
         read(tmp_path / "faces", shape)
 
 

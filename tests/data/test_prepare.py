@@ -1,5 +1,6 @@
 """The prepare command from source to files, and its TFDS dataset."""
 
+import os
 import subprocess
 import sys
 
@@ -185,10 +186,26 @@ def test_ferplus_votes_are_joined(made_faces, write_csv, tmp_path, capsys, monke
     np.testing.assert_array_equal(load_faces(tmp_path / "fer2013.npz").ferplus, votes)
 
 
-def test_faces_without_training_are_refused(made_faces, write_csv, tmp_path, capsys):
-    faces = take(made_faces, made_faces.usage != "Training")
+def test_a_source_whose_name_is_no_unicode_is_read(made_faces, write_csv, tmp_path, capsys):
+    source = tmp_path / os.fsdecode(b"\xff.csv")
+    try:
+        write_csv(made_faces).rename(source)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert main(["fer2013", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]) == 0
+    assert "\\udcff.csv: CSV of the challenge" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("usage", ["Training", "PrivateTest", "PublicTest"])
+def test_a_split_without_a_face_is_refused(made_faces, write_csv, tmp_path, capsys, usage):
+    faces = take(made_faces, made_faces.usage != usage)
     assert main(["fer2013", f"--source={write_csv(faces)}", f"--data_dir={tmp_path / 'data'}"]) == 1
-    assert "no face for training" in capsys.readouterr().err
+    assert f"holds no {usage} face" in capsys.readouterr().err
+
+
+def test_an_empty_source_is_wrong_usage(tmp_path, capsys):
+    assert main(["fer2013", "--source=", f"--data_dir={tmp_path}"]) == 2
+    assert "it is empty; name a file or folder" in capsys.readouterr().err
 
 
 def test_a_second_prepare_on_one_folder_is_refused(made_faces, write_csv, tmp_path, capsys):

@@ -272,6 +272,25 @@ def test_changed_byte_is_noticed(tmp_path):
         unpack(path)
 
 
+@pytest.mark.parametrize("name", ["f.tar.gz", "f.tar.bz2", "f.tar.xz"])
+def test_changed_checksum_of_what_is_compressed_is_noticed(folder, pack, name):
+    path = pack(folder, name)
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 4  # in gzip's and bzip2's checksum, and in xz's of its index
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} cannot be unpacked"):
+        unpack(path)
+
+
+def test_long_tail_of_a_tar_is_not_read_to_its_end(tmp_path, monkeypatch):
+    path = tar_of(tmp_path / "f.tar", ("a", b"1"))
+    path.write_bytes(path.read_bytes() + bytes(10_000))
+    assert unpack(path) == {"a": b"1"}
+    monkeypatch.setattr(module, "SMALL_BYTES", 9_999)
+    with pytest.raises(UserError, match="bytes follow its end mark"):
+        unpack(path)
+
+
 def test_compressed_file_that_is_no_tar_is_refused(tmp_path):
     (tmp_path / "fer2013.csv.gz").write_bytes(gzip.compress(b"emotion,pixels,Usage\n" * 99))
     with pytest.raises(UserError, match="csv.gz cannot be unpacked .*of another kind"):

@@ -73,10 +73,11 @@ def test_synonyms_of_the_emotions_are_understood(grow):
     assert [labels[name] for name in names] == list(range(7))
 
 
-def test_files_that_are_no_images_are_counted(grow):
-    root = grow(*sfew("Train", "Val"), "Train/Sad/notes.txt", "Val/Sad/old/1.png", "Val/.DS_Store")
+def test_what_is_not_read_is_counted(grow):
+    ignored = ("Extra/Sad/1.png", "face.png", "Train/Sad/notes.txt", "Val/Sad/old/1.png")
+    root = grow(*sfew("Train", "Val"), *ignored, "Val/.DS_Store", "readme.txt")
     assert list_splits(root).remarks == [
-        "ignored 2 entries of the class folders that are no images; the first: Train/Sad/notes.txt"
+        "ignored 4 entries of the tree that are no image and no split's folder; the first: Extra"
     ]
 
 

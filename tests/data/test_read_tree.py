@@ -1,6 +1,7 @@
 """Reading folder trees: names of any case, what decides the usage, and what is refused."""
 
 import itertools
+import os
 import shutil
 
 import numpy as np
@@ -174,6 +175,8 @@ def test_converted_lossy_and_other_files_are_counted(made_faces, write_tree):
     third.unlink()
     (root / "train" / "sad" / "notes.txt").touch()
     (root / "extra").mkdir()
+    put(root / "face.png")
+    (root / "readme.txt").touch()
     for junk in (".DS_Store", "Thumbs.db", "._x.png", "desktop.ini"):
         (root / "train" / "sad" / junk).touch()
     (root / "__MACOSX").mkdir()
@@ -183,11 +186,23 @@ def test_converted_lossy_and_other_files_are_counted(made_faces, write_tree):
         by_row(faces).images[lossless], made_faces.images[lossless]
     )
     assert remarks == [
-        "ignored 2 entries of the tree that are no image and no split's folder; the first: extra",
+        "ignored 3 entries of the tree that are no image and no split's folder; the first: extra",
         f"converted 2 images to 8-bit grey of 48x48; the first: {first.name}",
         "1 faces are JPEG, which is lossy: their pixels, and with them the order of the faces and "
         "the draws at test time, are not those of the CSV",
     ]
+
+
+def test_a_name_that_is_no_unicode_is_escaped(few, write_tree):
+    root = write_tree(few)
+    face = next((root / "train").glob("*/*"))
+    try:
+        face.rename(face.with_name(os.fsdecode(b"\xff.png")))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    names = read(root)[0].source_name
+    assert f"train/{face.parent.name}/\\udcff.png" in names
+    "".join(names).encode()  # what is stored can be written as UTF-8
 
 
 def test_training_may_lack_an_emotion(made_faces, write_tree):

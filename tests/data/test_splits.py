@@ -76,6 +76,12 @@ def test_missing_data_says_where_how_and_what_else(tmp_path, monkeypatch):
     assert "python -m fer_jax.main --config=configs/quickstart.py" in message
 
 
+def test_the_home_folder_is_understood(prepared, monkeypatch):
+    monkeypatch.setenv("HOME", str(prepared.parent))
+    splits = load_splits("fer2013", protocol="official", data_dir=f"~/{prepared.name}")
+    assert len(splits["train"].images) == 77  # 11 of each emotion
+
+
 def test_unknown_dataset_names_the_nearest(tmp_path):
     with pytest.raises(UserError, match="no dataset 'fer2031'.*Did you mean 'fer2013'"):
         load_splits("fer2031", protocol="official", data_dir=tmp_path)
