@@ -20,6 +20,7 @@ from fer_jax.writers import METRICS
 RESULTS = Path("results")
 STUDY = RESULTS / "vgg_dae-small"
 RATES = RESULTS / "learning_rates-small"
+PRINTED = RESULTS / "as_printed"
 BASELINE = RESULTS / "pypi_fer"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
@@ -60,11 +61,12 @@ def headline_block(study: Study, baseline: Run | None) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
-def results_block(study: Study, rates: Study, baseline: Run | None) -> str:
+def results_block(study: Study, rates: Study, printed: Study, baseline: Run | None) -> str:
     """Return the Markdown of the paper's tables beside ours, with the commands that made them."""
-    found = (run.result["commit"] or "unknown" for run in [*study.finished, *rates.finished])
+    studies = (study, rates, printed)
+    found = (run.result["commit"] or "unknown" for s in studies for run in s.finished)
     commits = ", ".join(dict.fromkeys(commit.replace(commit[12:40], "") for commit in found))
-    made_by = [*commands(study), *commands(rates), *commands_of(baseline)]
+    made_by = [command for s in studies for command in commands(s)] + commands_of(baseline)
     parts = [
         f"{scale_line(study)} Commits {commits}. Made by:",
         "\n".join(["```bash", *made_by, "```"]),
@@ -74,6 +76,7 @@ def results_block(study: Study, rates: Study, baseline: Run | None) -> str:
                           rates_table(rates)]
             if table
         ),
+        printed_line(printed),
     ]
     return "\n\n".join(part.strip() for part in parts)
 
@@ -94,6 +97,17 @@ def rates_table(study: Study) -> Table:
         columns=("network and input", "learning rate", "epochs", "loss", "accuracy"),
         rows=rows,
     )
+
+
+def printed_line(study: Study) -> str:
+    """Say what became of the runs with the paper's hyperparameters to the letter."""
+    said = [
+        f"{run.label}, {run.result['epochs']} epochs at a learning rate of {_rate(run):g}: "
+        f"validation loss {number(run.evaluation(split='validation')['loss'])}; "
+        + ("; ".join(run.alarms) or "no alarm")
+        for run in study.finished
+    ]
+    return f"**As printed.** {'. '.join(said)}."
 
 
 def scale_line(study: Study) -> str:
@@ -163,8 +177,8 @@ def main(argv: list[str] | None = None) -> None:
     readme = REPOSITORY / "README.md"
     baseline = found[0] if found else None
     text = replace_block(readme.read_text(), headline_block(study, baseline), name="headline")
-    rates = read_study(REPOSITORY / RATES)
-    text = replace_block(text, results_block(study, rates, baseline), name="results")
+    rates, printed = read_study(REPOSITORY / RATES), read_study(REPOSITORY / PRINTED)
+    text = replace_block(text, results_block(study, rates, printed, baseline), name="results")
     files.write_text(readme, text)
     print(f"renewed {readme.name} and {PICTURE}")
 

@@ -31,7 +31,7 @@ def test_the_table_shows_what_the_results_hold(study):
 def test_the_blocks_name_scale_and_commands(study):
     # The fake runs have 12 epochs of the paper's 150 and a width of 0.25.
     assert "Scale: reduced.** VGG at 0.25" in readme.headline_block(study, None)
-    block = readme.results_block(study, study, None)
+    block = readme.results_block(study, study, study, None)
     for run in study.finished:
         assert run.result["command"] in block
         assert f"{run.name} {run.result['epochs']}" in block
@@ -71,3 +71,10 @@ def test_the_rates_are_compared_on_validation_faces_as_each_network_sees_them(st
     assert rows["dae, random grey, p = 0.3"][2:] == ("0.5570", "—")
     clean = study.run_of("vgg").evaluation(split="validation")
     assert rows["vgg, clean"][2] == f"{clean['loss']:.4f}"
+
+
+def test_what_became_of_the_paper_s_settings_is_said_with_the_alarms(study):
+    # The fake B calls every face happy, and has an alarm for it; the others have none.
+    line = readme.printed_line(study)
+    assert "Hybrid B, 12 epochs at a learning rate of" in line
+    assert "collapse: every validation face is called happy" in line and "no alarm" in line
