@@ -39,6 +39,6 @@ def get_config(variant: str | None = None) -> ConfigDict:
 
 VARIANTS = {
     "repaired": {},
-    "small": {"epochs": 10, "optim": {"learning_rate": 3e-3, "schedule": "cosine"}},
+    "small": {"epochs": 7, "optim": {"learning_rate": 3e-3, "schedule": "cosine"}},
     "as_printed": AS_PRINTED,
 }

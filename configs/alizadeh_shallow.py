@@ -59,6 +59,6 @@ def bokanyi() -> ConfigDict:
 AS_PRINTED = {"optim": {"learning_rate": 0.01}}
 VARIANTS = {
     "repaired": {},
-    "small": {"epochs": 7, "model": {"width": 0.25}, "optim": {"schedule": "cosine"}},
+    "small": {"epochs": 20, "model": {"width": 0.25}, "optim": {"schedule": "cosine"}},
     "as_printed": AS_PRINTED,
 }
