@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, models, results, signals, writers
+from fer_jax import checkpoint, epochs, metrics, models, results, signals, writers
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
@@ -23,6 +24,7 @@ from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
 from fer_jax.errors import UserError
 from fer_jax.evaluate import evaluate, pad_split
 from fer_jax.losses import TARGET_LOSSES, soft_cross_entropy
+from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, init_state, variables
@@ -162,7 +164,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
         run.state,
         plateau=jax.device_put(plateau.init({}), replicated(run.mesh)),
         totals=jax.device_put(metrics.empty(config.model.classes), replicated(run.mesh)),
-        loop={"epoch": 0, "best": None, "best_epoch": 0, "best_step": 0, "stale": 0, "stop": False},
+        loop=dict(epochs.FRESH),
     )
     saved = checkpoint.restore(checkpointer, fresh) or fresh
     if int(saved.state.step):
@@ -182,7 +184,14 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     ):
         while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:
             began, first = time.monotonic(), int(saved.state.step)
-            saved = _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display)
+            indices = epoch_indices(
+                saved.state.key, saved.loop["epoch"],
+                n=len(run.splits["train"].labels), batch_size=config.batch_size,
+            )
+            saved = run_epoch(
+                run, saved, partial(_dispatch, dispatch, faces, indices),
+                checkpointer, requested, display, steps=dispatch.steps,
+            )
             images = (int(saved.state.step) - first) * config.batch_size
             seconds = time.monotonic() - began
             row, saved = _close_epoch(run, saved, watch, judge)
@@ -193,30 +202,42 @@ def fit(run: Run, checkpointer: Any) -> Saved:
                 logging.warning("%s, epoch %d: %s", title, row["epoch"], alarm)
             checkpoint.save(checkpointer, saved)
             if requested:
-                _stop(requested[0], checkpointer, saved)
+                stop(requested[0], checkpointer, saved)
     return saved
 
 
-def _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display) -> Saved:
-    """Run the rest of the current epoch; a signal saves and stops it between two dispatches."""
-    config = run.config
-    indices = epoch_indices(
-        saved.state.key, saved.loop["epoch"],
-        n=len(run.splits["train"].labels), batch_size=config.batch_size,
+def _dispatch(dispatch, faces, indices, saved, first, last) -> tuple[TrainState, Confusion]:
+    return dispatch.train(
+        saved.state, saved.totals, faces, indices[first:last], saved.plateau.scale
     )
+
+
+def run_epoch(
+    run: Run,
+    saved: Saved,
+    dispatch: Callable[[Saved, int, int], tuple[TrainState, Confusion]],
+    checkpointer: Any,
+    requested: list[int],
+    display: writers.Display,
+    *,
+    steps: int,
+) -> Saved:
+    """Run the rest of the current epoch; a signal saves and stops it between two dispatches.
+
+    `dispatch(saved, first, last)` takes those steps of the epoch, at most `steps`, and returns the
+    new state and totals.
+    """
+    config = run.config
     position = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
-    state, totals = saved.state, saved.totals
     shown = last_save = time.monotonic()
     done = 0
     while position < run.steps_per_epoch:
-        count = min(dispatch.steps, run.steps_per_epoch - position)
-        state, totals = dispatch.train(
-            state, totals, faces, indices[position : position + count], saved.plateau.scale
-        )
+        last = min(position + steps, run.steps_per_epoch)
+        state, totals = dispatch(saved, position, last)
         # Waiting keeps the queue short, so that a signal is heard within one dispatch.
         jax.block_until_ready(totals)
-        position += count
-        done += count
+        done += last - position
+        position = last
         now = time.monotonic()
         saved = saved._replace(state=state, totals=totals)
         if now - shown > 0.25 or position == run.steps_per_epoch:
@@ -229,11 +250,11 @@ def _run_epoch(run, saved, dispatch, faces, checkpointer, requested, display) ->
             checkpoint.save(checkpointer, saved)
             last_save = now
         if requested and position < run.steps_per_epoch:
-            _stop(requested[0], checkpointer, saved)
+            stop(requested[0], checkpointer, saved)
     return saved
 
 
-def _stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
+def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
     """Wait until the state is saved, then end the run."""
     checkpointer.wait()
     raise Stopped(
@@ -245,32 +266,19 @@ def _stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
 
 def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
     """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
-    config, loop = run.config, dict(saved.loop)
-    epoch = loop["epoch"] + 1
     trained = metrics.summarise(saved.totals)
     validation, facts = watch.validate(variables(saved.state))
-    alarms = find_alarms(trained, validation, facts)
-    monitored = validation["loss"]
-    value = float("inf") if monitored is None else monitored
-    best = float("inf") if loop["best"] is None else loop["best"]
-    improved = value < best - config.early_stopping.min_delta or not loop["best_epoch"]
-    if improved:
-        loop |= {"best": monitored, "best_epoch": epoch, "best_step": int(saved.state.step)}
-    loop["stale"] = 0 if improved else loop["stale"] + 1
-    loop["epoch"] = epoch
-    # Nothing comes back from NaN parameters, so going on would only burn time.
-    loop["stop"] = loop["stale"] >= config.early_stopping.patience or trained["loss"] is None
-    row = {
-        "epoch": epoch,
-        "train_loss": trained["loss"],
-        "train_accuracy": trained["accuracy"],
-        "validation_loss": monitored,
-        "validation_accuracy": validation["accuracy"],
-        "learning_rate": _learning_rate(run, saved),
-        "alarms": alarms,
-    }
+    loop = epochs.close_epoch(
+        run.config, saved.loop, trained, validation, step=int(saved.state.step)
+    )
+    row = epochs.describe_epoch(
+        loop["epoch"], trained, validation,
+        learning_rate=_learning_rate(run, saved),
+        alarms=find_alarms(trained, validation, facts),
+    )
+    plateau = judge(saved.plateau, epochs.monitored_value(validation))
     empty = jax.tree.map(jnp.zeros_like, saved.totals)
-    return row, saved._replace(plateau=judge(saved.plateau, value), totals=empty, loop=loop)
+    return row, saved._replace(plateau=plateau, totals=empty, loop=loop)
 
 
 def _learning_rate(run: Run, saved: Saved) -> float:
