@@ -1,15 +1,18 @@
 """Open a finished run again: its weights, and evaluations added to its results."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, lock, provenance, results, writers
+from fer_jax import checkpoint, lock, predictions, provenance, results, writers
 from fer_jax.configuring import to_json
+from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
+from fer_jax.predictions import Predictions
 from fer_jax.report import write_report
 from fer_jax.state import variables
 from fer_jax.train import Run, prepare
@@ -29,15 +32,7 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
     Raises:
       UserError: the workdir is not a finished run's, or its data are not there.
     """
-    held = results.read(workdir)
-    if held is None:
-        raise UserError(
-            f"{workdir} has no results.json; train the run first: "
-            f"python -m fer_jax.main --config=... --workdir={workdir}"
-        )
-    if isinstance(held, list):
-        names = ", ".join(f"{workdir}/{item['run']}" for item in held)
-        raise UserError(f"{workdir} is a study's; choose one of its runs: {names}")
+    held = results.read_run(workdir)
     config = ConfigDict(held["config"])
     config.mesh.data = 1  # wherever it was trained
     run = prepare(config, Path(workdir), data_dir=data_dir)
@@ -62,17 +57,16 @@ def add_evaluation(
     A study that the run belongs to takes it over too.
 
     An entry of the same split, views, distortion and strength is replaced if it differs. It then
-    has `added`: the versions, commit, device and command it is from. The probabilities, if
-    asked for, are an npz of `rows`, `labels` and `probabilities` `[n, k]` in the split's order.
+    has `added`: the versions, commit, device and command it is from. A classifier's probabilities
+    stay in the workdir; at `probabilities_path`, if asked for, they are an npz of `rows`, `keys`,
+    `labels` and `probabilities` `[n, k]` in the split's order, of which `about` tells the rest.
 
     Raises:
       UserError: the run is not finished, or its data have no such split.
     """
     with _hold(workdir):
         held, run, weights = load_run(workdir, data_dir=data_dir)
-        if split not in run.splits:
-            raise UserError(f"there is no split {split!r}. {suggest(split, run.splits)}")
-        data = run.splits[split]
+        data = find_split(run, split)
         wanted = {
             "split": split, "views": views, "distortion": distortion,
             "strength": float(strength), "draws": 1,
@@ -80,10 +74,11 @@ def add_evaluation(
         entry, probabilities = results.evaluate_once(
             run.config, weights, data, wanted, model=run.model, mesh=run.mesh
         )
+        said = results.predictions_of(run.config, data, wanted, probabilities, run=held["run"])
+        if run.config.task == "classify":
+            predictions.save(predictions.place(workdir, wanted), said)
         if probabilities_path:
-            writers.write_npz(
-                probabilities_path, rows=data.rows, labels=data.labels, probabilities=probabilities
-            )
+            predictions.save(probabilities_path, said)
         # An entry that comes out again stays, with where it came from first.
         if not any(_without_origin(old) == entry for old in held["evaluations"]):
             others = [old for old in held["evaluations"] if _identity(old) != _identity(entry)]
@@ -96,6 +91,57 @@ def add_evaluation(
         if results.renew_study(study):
             write_report(study)
         return entry
+
+
+def read_predictions(
+    workdir: Path,
+    *,
+    split: str,
+    distortion: str = "clean",
+    strength: float = 0.0,
+    data_dir: str | None = None,
+) -> Predictions:
+    """Read what a finished classifier said of a split, or ask it where that was not saved.
+
+    The views are those that its config evaluates with. Nothing is written.
+
+    Raises:
+      UserError: the workdir is not a finished classifier's, or its data have no such split.
+    """
+    held = results.read_run(workdir)
+    config = ConfigDict(held["config"])
+    if config.task != "classify":
+        raise UserError(f"{workdir} is a {held['model']}'s, which classifies no face; leave it out")
+    entry = {
+        "split": split, "views": config.evaluation.views, "distortion": distortion,
+        "strength": float(strength), "draws": 1,
+    }
+    path = predictions.place(workdir, entry)
+    if path.exists():
+        said = predictions.load(path)
+        if said.about.get("config_hash") == held["config_hash"]:
+            return said
+    print(
+        f"{workdir} has no {path.relative_to(workdir)}; asking its model (fer_jax.evaluate keeps "
+        "the answers)", file=sys.stderr, flush=True,
+    )
+    run = load_run(workdir, data_dir=data_dir)
+    data = find_split(run.run, split)
+    probabilities = results.evaluate_once(
+        config, run.weights, data, entry, model=run.run.model, mesh=run.run.mesh
+    )[1]
+    return results.predictions_of(config, data, entry, probabilities, run=held["run"])
+
+
+def find_split(run: Run, name: str) -> Split:
+    """Return a split of a run's data.
+
+    Raises:
+      UserError: there is no such split; the known ones are listed.
+    """
+    if name not in run.splits:
+        raise UserError(f"there is no split {name!r}. {suggest(name, run.splits)}")
+    return run.splits[name]
 
 
 def complete(
@@ -115,9 +161,9 @@ def complete(
         if _identity(entry) not in done
     ]
     entries = [
-        _with_origin(results.evaluate_once(
-            config, weights, run.splits[entry["split"]], entry, model=run.model, mesh=run.mesh
-        )[0])
+        _with_origin(results.evaluate_and_save(
+            config, workdir, weights, run.splits, entry, model=run.model, mesh=run.mesh
+        ))
         for entry in missing
     ]
     if config.model.name in results.DENOISING:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fer_jax import finished, lock, provenance, results, train
+from fer_jax import finished, lock, predictions, provenance, results, train
 from fer_jax.errors import UserError
 from tests import running, tiny_study
 
@@ -110,3 +110,49 @@ def test_a_run_in_use_takes_no_evaluation(run):
 def test_a_run_that_is_not_finished_says_so(tmp_path):
     with pytest.raises(UserError, match="has no results.json; train the run first"):
         finished.load_run(tmp_path)
+
+
+def test_what_a_run_said_of_clean_faces_is_kept_and_what_was_not_is_asked(run, capsys):
+    workdir, _ = run
+    assert {path.name for path in (workdir / "predictions").iterdir()} == {
+        "validation.npz", "test.npz"
+    }
+    held = running.read_results(workdir)
+    kept = finished.read_predictions(workdir, split="test")
+    assert kept.about["config_hash"] == held["config_hash"] and kept.split == "test"
+    clean = next(e for e in held["evaluations"] if (e["split"], e["strength"]) == ("test", 0.0))
+    assert kept.accuracy == clean["accuracy"]
+    assert kept.loss == pytest.approx(clean["loss"], rel=1e-6)
+    assert not capsys.readouterr().err
+
+    (workdir / "predictions" / "test.npz").unlink()
+    asked = finished.read_predictions(workdir, split="test")
+    assert "has no predictions/test.npz; asking" in capsys.readouterr().err
+    np.testing.assert_array_equal(asked.probabilities, kept.probabilities)
+    np.testing.assert_array_equal(asked.keys, kept.keys)
+    assert asked.about == kept.about and not (workdir / "predictions" / "test.npz").exists()
+
+
+def test_predictions_of_another_training_are_not_taken(run, capsys):
+    workdir, _ = run
+    path = workdir / "predictions" / "test.npz"
+    said = predictions.load(path)
+    older = said._replace(
+        probabilities=said.probabilities[::-1], about=said.about | {"config_hash": "f" * 12}
+    )
+    predictions.save(path, older)
+    asked = finished.read_predictions(workdir, split="test")
+    np.testing.assert_array_equal(asked.probabilities, said.probabilities)
+
+
+def test_an_added_evaluation_keeps_what_it_was_made_of(run, monkeypatch, tmp_path):
+    workdir, _ = run
+    monkeypatch.setattr(finished, "write_report", lambda workdir: None)
+    added = finished.add_evaluation(
+        workdir, split="test", distortion="blur", strength=1.1, views="plain",
+        probabilities_path=tmp_path / "p.npz",
+    )
+    kept = predictions.load(workdir / "predictions" / "test-blur-1.1.npz")
+    assert kept.accuracy == added["accuracy"]
+    copy = predictions.load(tmp_path / "p.npz")
+    np.testing.assert_array_equal(copy.probabilities, kept.probabilities)
