@@ -12,7 +12,29 @@ from PIL import Image
 
 from fer_jax.report import plots, wording
 from fer_jax.report.results import Study
+from fer_jax.report.style import style_sheet
 from fer_jax.report.tables import Table
+
+
+def page_html(title: str, header: str, body: str, *, footer: str) -> str:
+    """Return a whole page that asks for nothing outside it; header and body are ready HTML."""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{style_sheet()}</style>
+</head>
+<body>
+{header}
+<main>
+{body}
+</main>
+<footer>{escape(footer)}</footer>
+</body>
+</html>
+"""
 
 
 def figure_html(
@@ -26,7 +48,7 @@ def figure_html(
     return f'<figure class="{kind}">{svg}{note}</figure>'
 
 
-def table_html(table: Table, study: Study) -> str:
+def table_html(table: Table, study: Study | None = None) -> str:
     """Return a table with its caption and notes; synthetic numbers beside the paper's say so."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     body = []
@@ -67,9 +89,9 @@ def faces_png(images: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _cell(text: str, column: str, study: Study) -> str:
+def _cell(text: str, column: str, study: Study | None) -> str:
     value, collapsed, _ = text.partition(" collapsed")
     mark = ' <span class="collapsed">collapsed</span>' if collapsed else ""
-    beside_paper = study.synthetic and "ours" in column and text != wording.MISSING
+    beside_paper = study and study.synthetic and "ours" in column and text != wording.MISSING
     word = ' <span class="syn">synthetic</span>' if beside_paper else ""
     return f"<td>{escape(value)}{word}{mark}</td>"

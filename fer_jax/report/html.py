@@ -8,10 +8,12 @@ import numpy as np
 
 from fer_jax import files
 from fer_jax.report import plots, tables, wording
-from fer_jax.report.elements import details, faces_png, figure_html, named_list, section, table_html
+from fer_jax.report.elements import (
+    details, faces_png, figure_html, named_list, page_html, section, table_html,
+)
 from fer_jax.report.paper import LI_2023
 from fer_jax.report.results import LABELS, Run, Study, read_study
-from fer_jax.report.style import style_sheet, variables
+from fer_jax.report.style import variables
 
 # More faces than these are too small to see on a page.
 _FACES = 10
@@ -48,24 +50,11 @@ def _page(study: Study, folder: Path) -> str:
         _cost(study),
         _protocol(study),
     ]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{style_sheet()}</style>
-</head>
-<body>
-{_header(study)}
-<main>
-{"".join(filter(None, sections))}
-</main>
-<footer>Made by fer_jax from this folder's result files alone. The same figures as PNG are in
-figures/.</footer>
-</body>
-</html>
-"""
+    footer = (
+        "Made by fer_jax from this folder's result files alone. The same figures as PNG are in "
+        "figures/."
+    )
+    return page_html(title, _header(study), "".join(filter(None, sections)), footer=footer)
 
 
 def _header(study: Study) -> str:

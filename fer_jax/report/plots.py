@@ -49,13 +49,15 @@ _RC = {
 }
 
 
-def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Make a function draw in the report's style."""
+
     @functools.wraps(draw)
-    def styled(*args, **kwargs) -> Figure:
+    def draw_styled(*args, **kwargs) -> Figure:
         with matplotlib.rc_context(_RC):
             return draw(*args, **kwargs)
 
-    return styled
+    return draw_styled
 
 
 def looks(study: Study) -> dict[str, tuple[str, str]]:
@@ -71,7 +73,7 @@ def looks(study: Study) -> dict[str, tuple[str, str]]:
     return found
 
 
-@_styled
+@styled
 def curve(run: Run, quantity: str, *, colour: str, synthetic: bool) -> Figure | None:
     """Draw training and validation `quantity` ("loss" or "accuracy") by epoch.
 
@@ -113,7 +115,7 @@ def curve(run: Run, quantity: str, *, colour: str, synthetic: bool) -> Figure | 
     return figure
 
 
-@_styled
+@styled
 def confusion(
     counts: Sequence[Sequence[int]], *, labels: Sequence[str], title: str, colour: str
 ) -> Figure:
@@ -158,7 +160,7 @@ def confusion(
     return figure
 
 
-@_styled
+@styled
 def robustness(study: Study) -> Figure:
     """Draw every classifier's test accuracy against the strength of the chosen distortion."""
     name, chosen = study.distortion
@@ -230,7 +232,7 @@ def robustness(study: Study) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def recall(study: Study, *, distorted: bool) -> Figure:
     """Draw each classifier's recall of each emotion on the test split."""
     figure = Figure(figsize=(3.9, 3.5), layout="constrained")
@@ -261,7 +263,7 @@ def recall(study: Study, *, distorted: bool) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def samples(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Draw named rows of images u8 `[k, h, w, 1]` beneath one another."""
     strips = [(name, strip(images)) for name, images in rows]

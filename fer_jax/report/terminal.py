@@ -23,17 +23,24 @@ def print_tables(workdir: Path | str, *, console: Console | None = None) -> None
     """
     study = read_study(workdir)
     console = console or Console()
-    width = min(WIDTH, console.width)
-    unicode = (console.encoding or "").lower().startswith("utf")
     tables = [*li_tables(study), ours_only(study)]
     if not any(tables):
         tables = [accuracies(study), reconstruction(study)]
     if study.synthetic:
         note = "SYNTHETIC faces: ours cannot be compared with the paper's numbers."
+        width = min(WIDTH, console.width)
         console.print(Text(note, style="bold yellow"), width=width, soft_wrap=False)
     for table in filter(None, tables):
         console.print()
-        console.print(_rich_table(table, unicode=unicode, width=width), width=width)
+        print_table(table, console=console)
+
+
+def print_table(table: Table, *, console: Console | None = None) -> None:
+    """Print one table in at most 80 columns."""
+    console = console or Console()
+    width = min(WIDTH, console.width)
+    unicode = (console.encoding or "").lower().startswith("utf")
+    console.print(_rich_table(table, unicode=unicode, width=width), width=width)
 
 
 def _rich_table(table: Table, *, unicode: bool, width: int) -> RichTable:
