@@ -17,13 +17,14 @@ from ml_collections import ConfigDict
 
 from configs.vgg16_dick import AS_PRINTED, dick
 from fer_jax.configuring import pick_variant
-from fer_jax.models.alexnet import IMAGENET_MEAN, IMAGENET_STD, LAYERS
+from fer_jax.models.alexnet import LAYERS
 
 
 def get_config(variant: str | None = None) -> ConfigDict:
     """Return the AlexNet's run."""
     config = dick()
     config.optim.learning_rate = 1e-4
+    config.preprocess.update({"size": 224, "normalise": "imagenet"})
     config.model = ConfigDict(
         {
             "name": "alexnet",
@@ -31,9 +32,6 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "layers": LAYERS,
             "dense": (4096, 4096),
             "width": 1.0,
-            "image_size": 224,
-            "pixel_mean": IMAGENET_MEAN,
-            "pixel_std": IMAGENET_STD,
             "dropout": 0.5,  # torchvision's
             "kernel_init": "he_normal",
             "dtype": "float32",
@@ -47,7 +45,8 @@ VARIANTS = {
     "repaired": {},
     "small": {
         "epochs": 7,
-        "model": {"image_size": 63, "width": 0.25},
+        "preprocess": {"size": 63},
+        "model": {"width": 0.25},
         "optim": {"learning_rate": 1e-3, "schedule": "cosine"},
     },
     "as_printed": {

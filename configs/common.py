@@ -64,6 +64,12 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "crop_padding": 0,
                 "erase": 0.0,  # probability of an erased box
             },
+            # What the network sees of a face, after augmentation and distortion of the stored one.
+            "preprocess": {
+                "size": 0,  # side that faces are resized to; 0 leaves them as they are stored
+                "crop": 0,  # side of a square cut out: anywhere in training, the centre in testing
+                "normalise": "none",  # 0..1; or "imagenet" (grey becomes RGB), "symmetric" (-1..1)
+            },
             "distortion": DISTORTION,
             # Share of each training batch that is distorted: 0 for VGG, A and B, 1 for the DAE.
             "train_distortion": 0.0,
@@ -86,7 +92,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "batch_size": 256,
                 "splits": ("validation", "test", "private"),  # those that the dataset has
                 "strengths": (0.05, 0.1, 0.2, 0.3, 0.5),  # of the distortion, beside clean
-                "views": "plain",
+                "views": "plain",  # or "flip", "ten_crop": of preprocess.crop, else 11/12 resized
+                "average": "probabilities",  # over the views; or "logits"
             },
             "checkpoint_minutes": 10.0,  # a checkpoint inside an epoch that takes longer
             "mesh": {"data": 0},  # devices that share a batch; 0 is all

@@ -7,6 +7,7 @@ import numpy as np
 from fer_jax import metrics
 from fer_jax.data.ferplus import CLASSES
 from fer_jax.evaluate import Padded, evaluate, reconstruct
+from fer_jax.preprocess import Preprocess, read_preprocess
 
 # The mean, over pixels, of the standard deviation over faces: FER2013's own is about 0.22.
 LEAST_SPREAD = 1e-3
@@ -58,6 +59,7 @@ class Watch:
 
     def __init__(self, run: Any, padded: Padded):
         self.model, self.padded, self.config = run.model, padded, run.config
+        self.preprocess = read_preprocess(run.config)
         labels = run.splits["validation"].labels
         self.prior_entropy = metrics.prior_entropy(labels, classes=run.config.model.classes)
         self.majority = float(np.bincount(labels).max() / len(labels))
@@ -71,23 +73,33 @@ class Watch:
         total = None
         for name, strength in clean + noisy:
             confusion, _ = evaluate(
-                variables, self.padded, model=self.model, distortion=name, strength=strength,
+                variables, self.padded, model=self.model, preprocess=self.preprocess,
+                distortion=name, strength=strength,
                 seed=config.seed, denoises=denoises, classes=config.model.classes,
             )
             total = confusion if total is None else total + confusion
-        spread = recon_spread(variables, self.padded, model=self.model) if denoises else None
+        spread = recon_spread(
+            variables, self.padded, model=self.model, preprocess=self.preprocess
+        ) if denoises else None
         facts = {
             "prior_entropy": self.prior_entropy, "majority": self.majority, "recon_spread": spread
         }
         return metrics.summarise(total), facts
 
 
-def recon_spread(variables: dict[str, Any], padded: Padded, *, model: Any) -> float:
+def recon_spread(
+    variables: dict[str, Any],
+    padded: Padded,
+    *,
+    model: Any,
+    preprocess: Preprocess = Preprocess(),
+) -> float:
     """Measure how much reconstructions differ between the faces of a split's first batch.
 
     The mean over pixels of the standard deviation over faces, in units of 0..1.
     """
-    recon = reconstruct(variables, padded.batch.images[0], model=model)
+    images = padded.batch.images[0]
+    recon = reconstruct(variables, images, model=model, preprocess=preprocess)
     return float(np.std(np.asarray(recon)[np.asarray(padded.mask[0])], axis=0).mean())
 
 

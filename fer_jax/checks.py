@@ -17,10 +17,11 @@ from fer_jax.errors import UserError, suggest
 from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
 from fer_jax.ops.augmentation import RANGES
 from fer_jax.ops.distortion import STRONGEST, check_strength
+from fer_jax.ops.normalisation import NORMALISE
 from fer_jax.optim import FROZEN, OPTIMIZERS, SCHEDULES
+from fer_jax.preprocess import AVERAGES, VIEWS
 from fer_jax.results import DENOISING
 from fer_jax.sharding import check_batch, make_mesh
-from fer_jax.steps import VIEWS
 
 FIELDS: dict[str, Check] = {
     "task": one_of(("classify", "denoise")),
@@ -50,6 +51,9 @@ FIELDS: dict[str, Check] = {
     "augmentation.shift": number(*RANGES["shift"]),
     "augmentation.crop_padding": whole(*RANGES["crop_padding"]),
     "augmentation.erase": number(*RANGES["erase"]),
+    "preprocess.size": whole(0, 4096),
+    "preprocess.crop": whole(0, 4096),
+    "preprocess.normalise": one_of(NORMALISE),
     "distortion.name": one_of(STRONGEST),
     "distortion.strength": number(0),
     "train_distortion": number(0, 1),
@@ -74,6 +78,7 @@ FIELDS: dict[str, Check] = {
     "evaluation.splits": each(one_of(SPLITS), least=1),
     "evaluation.strengths": each(number(0)),
     "evaluation.views": one_of(VIEWS),
+    "evaluation.average": one_of(AVERAGES),
     "checkpoint_minutes": number(0),
     "mesh.data": whole(0),
     "steps_per_dispatch": whole(0),
@@ -231,6 +236,19 @@ def _reconstruction(config: ConfigDict) -> str:
     )
 
 
+def _preprocess(config: ConfigDict) -> str:
+    """Check that what is compared with pixels stays in their units, and that views are averaged."""
+    name, kind, views = config.model.name, config.preprocess.normalise, config.evaluation.views
+    if name in DENOISING and kind != "none":
+        return (
+            f".preprocess.normalise is {kind!r}, and the model {name!r} compares what it "
+            "reconstructs with pixels in 0..1; set it to 'none'"
+        )
+    if config.task == "denoise" and views != "plain":
+        return f".evaluation.views is {views!r}, and only a classifier's answers are averaged"
+    return ""
+
+
 def _protocol(config: ConfigDict) -> str:
     """Check the protocol's name, and that the network has a class for each of its labels."""
     dataset, protocol, classes = config.data.dataset, config.data.protocol, config.model.classes
@@ -251,7 +269,7 @@ def _protocol(config: ConfigDict) -> str:
 
 
 # What several fields must have in common: the complaint that follows the config's name, or "".
-RELATIONS = (_strengths, _rule_labels, _task, _reconstruction, _protocol)
+RELATIONS = (_strengths, _rule_labels, _task, _reconstruction, _preprocess, _protocol)
 
 
 def _check_start(config: ConfigDict, name: str) -> None:

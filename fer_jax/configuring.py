@@ -1,5 +1,6 @@
 """Configs: load them by path, name them by hash, and say what is wrong with one."""
 
+import copy
 import hashlib
 import importlib.util
 import json
@@ -104,15 +105,53 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
 OUTSIDE_TRAINING = ("evaluation", "init_dir", "mesh", "steps_per_dispatch", "checkpoint_minutes")
 
 
+# Fields that came when there were results already, and the value that changes nothing: a config
+# without them means these, and has the same hash as one with them.
+LATER = {
+    "preprocess.size": 0,
+    "preprocess.crop": 0,
+    "preprocess.normalise": "none",
+    "evaluation.average": "probabilities",
+}
+
+
 def config_hash(config: ConfigDict) -> str:
     """Return twelve hexadecimal digits that differ when what is trained does.
 
     The study's distortion counts only for a run that trains on it.
     """
-    fields = to_json(config)
+    fields = _without_later(to_json(config))
     outside = [*OUTSIDE_TRAINING, *([] if config.train_distortion else ["distortion"])]
     trained = {name: value for name, value in fields.items() if name not in outside}
     return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def from_json(held: dict[str, Any]) -> ConfigDict:
+    """Return the config of a results.json, with the fields that came after it was written."""
+    fields = copy.deepcopy(held)
+    for path, value in LATER.items():
+        *folders, name = path.split(".")
+        node = fields
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node.setdefault(name, value)
+    return ConfigDict(fields)
+
+
+def _without_later(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leave out the fields in LATER that hold their value there, and tables that have no others."""
+    kept = {}
+    for name, value in fields.items():
+        path = prefix + name
+        if path in LATER and value == LATER[path]:
+            continue
+        if isinstance(value, dict):
+            inner = _without_later(value, f"{path}.")
+            if value and not inner:
+                continue
+            value = inner
+        kept[name] = value
+    return kept
 
 
 def is_study(config: ConfigDict) -> bool:

@@ -19,8 +19,9 @@ from fer_jax.data.splits import SPLITS
 from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.metrics import Confusion
 from fer_jax.ops.distortion import DISTORTIONS, check_strength
+from fer_jax.preprocess import AVERAGES, VIEWS, Preprocess, prepare
 from fer_jax.sharding import split_batch
-from fer_jax.steps import VIEWS, Batch, eval_step, to_unit
+from fer_jax.steps import Batch, eval_step, to_unit
 
 
 class Padded(NamedTuple):
@@ -37,6 +38,8 @@ def evaluate(
     *,
     model: nn.Module,
     views: str = "plain",
+    average: str = "probabilities",
+    preprocess: Preprocess = Preprocess(),
     distortion: str = "clean",
     strength: float = 0.0,
     seed: int = 0,
@@ -56,8 +59,8 @@ def evaluate(
     for i in range(padded.mask.shape[0]):
         confusion, some = _evaluate_batch(
             variables, padded, i, strength, seed,
-            model=model, views=views, distortion=distortion,
-            denoises=denoises, classes=classes,
+            model=model, views=views, average=average, preprocess=preprocess,
+            distortion=distortion, denoises=denoises, classes=classes,
         )
         # Not inside the program: totals placed otherwise than its output would compile it twice.
         totals += confusion
@@ -84,11 +87,23 @@ def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
     return jax.device_put(padded, split_batch(mesh, axis=1))
 
 
-@partial(jax.jit, static_argnames="model")
-def reconstruct(variables: dict[str, Any], images: jax.Array, *, model: nn.Module) -> jax.Array:
+@partial(jax.jit, static_argnames=("model", "preprocess"))
+def reconstruct(
+    variables: dict[str, Any],
+    images: jax.Array,
+    *,
+    model: nn.Module,
+    preprocess: Preprocess = Preprocess(),
+) -> jax.Array:
     """Denoise faces `[b, h, w, c]`, u8 or 0..1, with a model that has a DAE; gives 0..1."""
+    seen = prepare_faces(images, preprocess=preprocess)
+    return model.apply(variables, seen, train=False)[1]["recon"]
+
+
+def prepare_faces(images: jax.Array, *, preprocess: Preprocess = Preprocess()) -> jax.Array:
+    """Turn stored faces `[b, h, w, c]`, u8 or 0..1, into what a network sees in testing."""
     unit = to_unit(images) if images.dtype == jnp.uint8 else images
-    return model.apply(variables, unit, train=False)[1]["recon"]
+    return prepare(unit, preprocess=preprocess)
 
 
 def draw_keys(seed: jax.Array, face_keys: jax.Array) -> jax.Array:
@@ -96,7 +111,12 @@ def draw_keys(seed: jax.Array, face_keys: jax.Array) -> jax.Array:
     return jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(face_keys)
 
 
-@partial(jax.jit, static_argnames=("model", "views", "distortion", "denoises", "classes"))
+@partial(
+    jax.jit,
+    static_argnames=(
+        "model", "views", "average", "preprocess", "distortion", "denoises", "classes"
+    ),
+)
 def _evaluate_batch(variables, padded, i, strength, seed, **static):
     batch, face_keys, mask = jax.tree.map(lambda array: array[i], padded)
     keys = draw_keys(seed, face_keys)
@@ -143,13 +163,18 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--views", default="plain", help=f"{', '.join(VIEWS)} (default: plain)")
     parser.add_argument(
+        "--average", default="probabilities",
+        help=f"what is averaged over the views: {', '.join(AVERAGES)} (default: probabilities)",
+    )
+    parser.add_argument(
         "--probabilities", type=Path, metavar="OUT.npz",
         help="write row ids, labels and probabilities there",
     )
     arguments = parser.parse_args(argv)
     distortion, strength = parse_distortion(arguments.distortion)
     for name, value, known in (
-        ("split", arguments.split, SPLITS), ("views", arguments.views, VIEWS)
+        ("split", arguments.split, SPLITS), ("views", arguments.views, VIEWS),
+        ("average", arguments.average, AVERAGES),
     ):
         if value not in known:
             raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
@@ -163,6 +188,7 @@ def main(argv: list[str] | None = None) -> None:
         data_dir=arguments.data_dir,
         split=arguments.split,
         views=arguments.views,
+        average=arguments.average,
         distortion=distortion,
         strength=strength,
         probabilities_path=arguments.probabilities,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from fer_jax import checkpoint, lock, predictions, provenance, results, writers
-from fer_jax.configuring import to_json
+from fer_jax.configuring import from_json, to_json
 from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
 from fer_jax.predictions import Predictions
@@ -33,7 +33,7 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
       UserError: the workdir is not a finished run's, or its data are not there.
     """
     held = results.read_run(workdir)
-    config = ConfigDict(held["config"])
+    config = from_json(held["config"])
     config.mesh.data = 1  # wherever it was trained
     run = prepare(config, Path(workdir), data_dir=data_dir)
     weights = checkpoint.load_variables(
@@ -49,6 +49,7 @@ def add_evaluation(
     distortion: str,
     strength: float,
     views: str,
+    average: str = "probabilities",
     data_dir: str | None = None,
     probabilities_path: Path | None = None,
 ) -> dict[str, Any]:
@@ -56,21 +57,21 @@ def add_evaluation(
 
     A study that the run belongs to takes it over too.
 
-    An entry of the same split, views, distortion and strength is replaced if it differs. It then
-    has `added`: the versions, commit, device and command it is from. A classifier's probabilities
-    stay in the workdir; at `probabilities_path`, if asked for, they are an npz of `rows`, `keys`,
-    `labels` and `probabilities` `[n, k]` in the split's order, of which `about` tells the rest.
+    An entry of the same split, views, average, distortion and strength is replaced if it differs.
+    It then has `added`: the versions, commit, device and command it is from. A classifier's
+    probabilities stay in the workdir; at `probabilities_path`, if asked for, they are an npz of
+    `rows`, `keys`, `labels` and `probabilities` `[n, k]` in the split's order, of which `about`
+    tells the rest.
 
     Raises:
       UserError: the run is not finished, or its data have no such split.
     """
     with _hold(workdir):
         held, run, weights = load_run(workdir, data_dir=data_dir)
+        if views != "plain" and run.config.task == "denoise":
+            raise UserError(f"{workdir} reconstructs, and views={views} are of a classifier's")
         data = find_split(run, split)
-        wanted = {
-            "split": split, "views": views, "distortion": distortion,
-            "strength": float(strength), "draws": 1,
-        }
+        wanted = results.name_entry(split, distortion, strength, views=views, average=average)
         entry, probabilities = results.evaluate_once(
             run.config, weights, data, wanted, model=run.model, mesh=run.mesh
         )
@@ -109,13 +110,13 @@ def read_predictions(
       UserError: the workdir is not a finished classifier's, or its data have no such split.
     """
     held = results.read_run(workdir)
-    config = ConfigDict(held["config"])
+    config = from_json(held["config"])
     if config.task != "classify":
         raise UserError(f"{workdir} is a {held['model']}'s, which classifies no face; leave it out")
-    entry = {
-        "split": split, "views": config.evaluation.views, "distortion": distortion,
-        "strength": float(strength), "draws": 1,
-    }
+    entry = results.name_entry(
+        split, distortion, strength,
+        views=config.evaluation.views, average=config.evaluation.average,
+    )
     path = predictions.place(workdir, entry)
     if path.exists():
         said = predictions.load(path)
@@ -194,4 +195,5 @@ def _without_origin(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(entry[name] for name in ("split", "views", "distortion", "strength", "draws"))
+    named = ("split", "views", "distortion", "strength", "draws")
+    return (*(entry[name] for name in named), entry.get("average"))

@@ -78,11 +78,11 @@ def load(path: Path) -> Predictions:
 def place(workdir: Path, entry: dict[str, Any]) -> Path:
     """Return where a run keeps the predictions of an evaluation, as `predictions/test.npz`.
 
-    `entry` names split, views, distortion and strength, as in the results.
+    `entry` names split, views, average, distortion and strength, as in the results.
     """
     parts = [entry["split"]]
     if entry["views"] != "plain":
-        parts.append(entry["views"])
+        parts += [entry["views"], *([entry["average"]] if "average" in entry else [])]
     if entry["distortion"] != "clean":
         parts.append(f"{entry['distortion']}-{entry['strength']:g}")
     return Path(workdir) / FOLDER / ("-".join(parts) + ".npz")

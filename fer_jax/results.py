@@ -13,13 +13,14 @@ from ml_collections import ConfigDict
 from fer_jax import checkpoint, metrics, predictions, provenance, writers
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
-from fer_jax.configuring import config_hash, differences, to_json
+from fer_jax.configuring import config_hash, differences, from_json, to_json
 from fer_jax.data import Split, load_splits, split_notes
 from fer_jax.errors import UserError
 from fer_jax.evaluate import draw_keys, evaluate, pad_split, reconstruct
 from fer_jax.ops.distortion import distort_each
 from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions
+from fer_jax.preprocess import VIEWS, prepare, read_preprocess
 from fer_jax.state import variables
 from fer_jax.steps import to_unit
 
@@ -61,6 +62,7 @@ def find_finished(
                 {name: side.get(name, {}) for name in ("config", "upstream")}
                 for side in (held, described)
             )
+            old["config"] = to_json(from_json(old["config"]))
             changed = differences(old, new)
             raise UserError(
                 f"{workdir} holds a run of another config:\n  " + "\n  ".join(changed[:10])
@@ -201,13 +203,24 @@ def planned_evaluations(config: ConfigDict, splits: dict[str, Split]) -> list[di
     """List how a run is evaluated: each split clean, then distorted with rising strength."""
     strengths = sorted({*config.evaluation.strengths, config.distortion.strength})
     distortions = [("clean", 0.0), *((config.distortion.name, float(s)) for s in strengths)]
+    views, average = config.evaluation.views, config.evaluation.average
     return [
-        {"split": split, "views": config.evaluation.views, "distortion": name,
-         "strength": strength, "draws": 1}
+        name_entry(split, name, strength, views=views, average=average)
         for split in config.evaluation.splits
         if split in splits
         for name, strength in distortions
     ]
+
+
+def name_entry(
+    split: str, distortion: str, strength: float, *, views: str, average: str
+) -> dict[str, Any]:
+    """Name an evaluation; `average` is told where there are several views and it is the logits."""
+    entry = {
+        "split": split, "views": views, "distortion": distortion, "strength": float(strength),
+        "draws": 1,
+    }
+    return entry | ({"average": average} if views != "plain" and average == "logits" else {})
 
 
 def evaluate_once(
@@ -220,9 +233,13 @@ def evaluate_once(
     mesh: Mesh,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Evaluate a split as `entry` says; give the entry with its metrics, and the probabilities."""
+    # Each view is an example to the network, so that ten take no more memory than one.
+    batch_size = max(1, config.evaluation.batch_size // VIEWS[entry["views"]].count)
     confusion, probabilities = evaluate(
-        weights, pad_split(split, mesh, batch_size=config.evaluation.batch_size), model=model,
-        views=entry["views"], distortion=entry["distortion"], strength=entry["strength"],
+        weights, pad_split(split, mesh, batch_size=batch_size), model=model,
+        views=entry["views"], average=entry.get("average", "probabilities"),
+        preprocess=read_preprocess(config),
+        distortion=entry["distortion"], strength=entry["strength"],
         seed=config.seed, denoises=config.task == "denoise", classes=config.model.classes,
     )
     return {**entry, **metrics.summarise(confusion)}, probabilities
@@ -257,7 +274,10 @@ def predictions_of(
     about = {
         "run": run, "config_hash": config_hash(config), "seed": config.seed,
         "dataset": config.data.dataset, "protocol": config.data.protocol,
-        **{name: entry[name] for name in ("views", "distortion", "strength")},
+        **{
+            name: entry[name] for name in ("views", "average", "distortion", "strength")
+            if name in entry
+        },
     }
     return Predictions(
         probabilities.astype(np.float32), split.labels, split.rows, split.keys,
@@ -286,7 +306,9 @@ def write_samples(
     distorted = distort_each(
         draw_keys(config.seed, split.keys[index]), clean, strength, name=name
     )
-    recon = reconstruct(weights, distorted, model=model)
+    preprocess = read_preprocess(config)
+    recon = reconstruct(weights, distorted, model=model, preprocess=preprocess)
+    clean, distorted = (prepare(faces, preprocess=preprocess) for faces in (clean, distorted))
     pictures = {"clean": clean, "distorted": distorted, "recon": recon}
     writers.write_npz(
         Path(workdir) / SAMPLES,

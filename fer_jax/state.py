@@ -30,7 +30,7 @@ def init_state(
 
     Args:
       key: the run's key; initialisation and training draw from different folds of it.
-      image_shape: `(h, w, c)` of one face.
+      image_shape: `(h, w, c)` of what the network sees of one face.
       start: parameters that replace the subtree of their name, such as `{"dae": params}`.
 
     Raises:

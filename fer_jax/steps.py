@@ -12,6 +12,8 @@ from fer_jax import losses, metrics
 from fer_jax.metrics import Confusion
 from fer_jax.ops.augmentation import augment
 from fer_jax.ops.distortion import distort, distort_each
+from fer_jax.ops.normalisation import normalise
+from fer_jax.preprocess import Preprocess, prepare, prepare_randomly, view
 from fer_jax.state import TrainState
 
 
@@ -38,12 +40,14 @@ class Inputs(NamedTuple):
       distortion: name of the training distortion, or "clean".
       strength: its strength; a pair draws one uniformly for each face.
       share: share of each batch that is distorted, 0..1: its first faces.
+      preprocess: what the network then sees of them.
     """
 
     augmentation: tuple[tuple[str, Any], ...] = ()
     distortion: str = "clean"
     strength: float | tuple[float, float] = 0.0
     share: float = 0.0
+    preprocess: Preprocess = Preprocess()
 
 
 def classify_step(
@@ -127,50 +131,72 @@ def eval_step(
     model: nn.Module,
     distortion: str,
     views: str = "plain",
+    average: str = "probabilities",
+    preprocess: Preprocess = Preprocess(),
     denoises: bool = False,
     classes: int = 7,
 ) -> tuple[Confusion, jax.Array]:
     """Evaluate one batch, each face distorted by its own key `[b]`.
 
-    `mask` `[b]` is false on padding. Returns the confusion and the probabilities `[b, k]`, the mean
-    over the views ("plain", or "flip": the face and its mirror image). With `denoises` the model
-    reconstructs: the loss is the pixels' cross-entropy and the probabilities are empty `[b, 0]`.
+    `mask` `[b]` is false on padding. Faces are distorted as they are stored, then preprocessed.
+    Returns the confusion and the probabilities `[b, k]`: the mean over the `views`, one of
+    `preprocess.VIEWS`, or the softmax of the mean of their logits if `average` is "logits".
+    With `denoises` the model reconstructs: the loss is the pixels' cross-entropy and the
+    probabilities are empty `[b, 0]`.
     """
     clean = to_unit(batch.images)
     seen = distort_each(keys, clean, strength, name=distortion)
     if denoises:
+        clean, seen = (prepare(images, preprocess=preprocess) for images in (clean, seen))
         recon_logits, _ = model.apply(variables, seen, train=False)
         each = losses.pixel_cross_entropy(recon_logits, clean)
         return metrics.of_losses(each, mask, classes=classes), jnp.zeros((mask.shape[0], 0))
-    views_of = VIEWS[views](seen)
-    each_view = [jax.nn.log_softmax(model.apply(variables, v, train=False)[0]) for v in views_of]
-    # The logarithm of the mean of the views' probabilities serves as logits: they sum to one.
-    logits = jax.nn.logsumexp(jnp.stack(each_view), axis=0) - jnp.log(len(each_view))
+    # A face's views stand together in one larger batch, so the network is compiled once.
+    faces = jnp.stack(view(seen, preprocess=preprocess, views=views), axis=1)
+    b, count = faces.shape[:2]
+    logits, _ = model.apply(variables, faces.reshape(b * count, *faces.shape[2:]), train=False)
+    logits = logits.reshape(b, count, -1)
+    if average == "logits":
+        logits = jax.nn.log_softmax(logits.mean(axis=1))
+    else:
+        # The logarithm of the mean probabilities serves as logits: they sum to one.
+        logits = jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=1) - jnp.log(count)
     return metrics.of_logits(logits, batch.labels, mask), jnp.exp(logits)
-
-
-VIEWS = {
-    "plain": lambda images: (images,),
-    "flip": lambda images: (images, images[:, :, ::-1]),
-}
 
 
 def draw_inputs(
     key: jax.Array, images: jax.Array, *, inputs: Inputs
 ) -> tuple[jax.Array, jax.Array]:
-    """Augment and distort faces u8 `[b, h, w, c]`; return what is seen and its clean target."""
+    """Turn stored faces u8 `[b, h, w, c]` into what is seen, and its clean target in 0..1.
+
+    They are augmented and distorted as they are stored, and then preprocessed.
+    """
     augment_key, distort_key, strength_key = jax.random.split(key, 3)
     clean = augment(augment_key, to_unit(images), **dict(inputs.augmentation))
+    seen = _distort_share(distort_key, strength_key, clean, inputs=inputs)
+    # Stages of `augment` fold its key with small numbers.
+    place_key = jax.random.fold_in(augment_key, PLACE)
+    seen, clean = (
+        # One key, or the target would not be of the same place.
+        prepare_randomly(place_key, faces, preprocess=inputs.preprocess) for faces in (seen, clean)
+    )
+    return normalise(seen, name=inputs.preprocess.normalise), clean
+
+
+PLACE = 100  # what the key of the crop's place is folded with
+
+
+def _distort_share(distort_key, strength_key, images, *, inputs) -> jax.Array:
     count = round(inputs.share * images.shape[0])
     if inputs.distortion == "clean" or not count:
-        return clean, clean
+        return images
     strength = inputs.strength
     if isinstance(strength, tuple):
         low, high = strength
         strength = jax.random.uniform(strength_key, (images.shape[0],), minval=low, maxval=high)
-    seen = distort(distort_key, clean, strength, name=inputs.distortion)
+    seen = distort(distort_key, images, strength, name=inputs.distortion)
     distorted = (jnp.arange(images.shape[0]) < count)[:, None, None, None]
-    return jnp.where(distorted, seen, clean), clean
+    return jnp.where(distorted, seen, images)
 
 
 def to_unit(images: jax.Array) -> jax.Array:

@@ -15,6 +15,7 @@ from fer_jax.configuring import config_hash, is_study, load_config
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
 from fer_jax.finished import complete, load_run
+from fer_jax.preprocess import read_preprocess
 from fer_jax.report import write_report
 from fer_jax.train import train_and_evaluate
 
@@ -195,7 +196,10 @@ def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict
     held, upstream = finished.results, finished.run
     if upstream.config.task == "denoise":
         padded = pad_split(upstream.splits["validation"], upstream.mesh, batch_size=64)
-        spread = recon_spread(finished.weights, padded, model=upstream.model)
+        spread = recon_spread(
+            finished.weights, padded, model=upstream.model,
+            preprocess=read_preprocess(upstream.config),
+        )
         if not spread >= LEAST_SPREAD:
             raise UserError(
                 f"the DAE in {workdir} draws the same picture for every face (spread {spread:.1e}, "

@@ -21,6 +21,7 @@ from fer_jax.configuring import is_study, load_config
 from fer_jax.data.splits import face_shape
 from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.optim import label_parameters, make_tx
+from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.results import count_parameters
 from fer_jax.state import TrainState, init_state
 
@@ -49,7 +50,8 @@ def abstract_state(config: ConfigDict) -> TrainState:
     Raises:
       UserError: the config names a dataset, network or optimizer that there is not.
     """
-    image_shape = face_shape(config.data.dataset)
+    stored = face_shape(config.data.dataset)
+    image_shape = input_shape(stored, preprocess=read_preprocess(config))
     initialise = partial(
         init_state,
         model=models.build(config.model),

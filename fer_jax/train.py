@@ -26,6 +26,7 @@ from fer_jax.evaluate import evaluate, pad_split
 from fer_jax.losses import TARGET_LOSSES, soft_cross_entropy
 from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
+from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, init_state, variables
 from fer_jax.steps import Inputs, classify_step, denoise_step
@@ -117,8 +118,9 @@ def prepare(
         )
     model = models.build(config.model)
     tx = make_tx(config.optim, steps_per_epoch=steps_per_epoch, epochs=config.epochs)
-    image_shape = splits["train"].images.shape[1:]
-    check_faces(config, image_shape)
+    stored = splits["train"].images.shape[1:]
+    check_faces(config, stored)
+    image_shape = input_shape(stored, preprocess=read_preprocess(config))
     initialise = partial(init_state, model=model, tx=tx, image_shape=image_shape)
     # Made inside jit: a replicated device_put that is donated later would delete its source.
     make_state = jax.jit(initialise, out_shardings=replicated(mesh))
@@ -138,6 +140,7 @@ def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
         distortion=config.distortion.name if config.train_distortion else "clean",
         strength=strength,
         share=float(config.train_distortion),
+        preprocess=read_preprocess(config),
     )
     if config.task == "denoise":
         return partial(

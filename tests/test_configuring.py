@@ -1,5 +1,6 @@
 """Configs: which fields name a run, what differs between two, and what a wrong name is told."""
 
+import hashlib
 import json
 import sys
 
@@ -7,9 +8,11 @@ import pytest
 
 from configs import common, dae
 from fer_jax.configuring import (
+    LATER,
     config_hash,
     differences,
     find_field,
+    from_json,
     is_study,
     load_config,
     pick_variant,
@@ -28,6 +31,7 @@ TRAINING = {
     "model": {"width": 0.5},
     "init": {"dae": "configs/dae.py"},
     "augmentation": {"flip": False},
+    "preprocess": {"crop": 44},
     "train_distortion": 0.5,
     "train_strength": (0.1, 0.2),
     "reconstruction_weight": 1.0,
@@ -82,6 +86,23 @@ def test_the_hash_is_twelve_hexadecimal_digits_and_survives_json():
     assert len(found) == 12 and int(found, 16) >= 0
     read_back = type(config)(json.loads(json.dumps(to_json(config))))
     assert config_hash(read_back) == found
+
+
+def test_a_config_without_later_fields_means_that_they_change_nothing():
+    config = common.get_config()
+    held = to_json(config)
+    for path, value in LATER.items():
+        folder, _, name = path.rpartition(".")
+        assert find_field(config, path) == value, "the default of a field that came later"
+        del (held[folder] if folder else held)[name]
+    for name in [name for name, value in held.items() if value == {} and name != "init"]:
+        del held[name]
+    assert to_json(from_json(held)) == to_json(config)
+    # What a run was named before the fields came: the hash of what is left.
+    outside = ("evaluation", "init_dir", "mesh", "steps_per_dispatch", "checkpoint_minutes")
+    trained = {name: value for name, value in held.items() if name not in (*outside, "distortion")}
+    before = hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:12]
+    assert config_hash(config) == before
 
 
 def test_differences_name_fields_by_their_path():

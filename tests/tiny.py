@@ -11,6 +11,7 @@ from configs import common
 from fer_jax import models
 from fer_jax.configuring import load_config
 from fer_jax.optim import make_tx
+from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.state import TrainState, init_state
 from fer_jax.steps import Batch
 
@@ -30,10 +31,11 @@ def draw_batch(b: int = 8, *, size: int = 16, seed: int = 0) -> Batch:
 
 
 def make_parts(config, *, image_shape=(16, 16, 1)):
-    """Make a config's network, optimizer and a state of its shapes, without running any init."""
+    """Make a config's network, optimizer and a state for stored faces, without running any init."""
     model = models.build(config.model)
     tx = make_tx(config.optim, steps_per_epoch=4, epochs=config.epochs)
-    initialise = partial(init_state, model=model, tx=tx, image_shape=image_shape)
+    seen = input_shape(image_shape, preprocess=read_preprocess(config))
+    initialise = partial(init_state, model=model, tx=tx, image_shape=seen)
     return model, tx, fill_state(jax.eval_shape(lambda: initialise(jax.random.key(0))))
 
 

@@ -285,7 +285,7 @@ def all_evaluations(study: Study) -> Table | None:
         (
             run.label,
             str(e.get("split")),
-            str(e.get("views") or MISSING),
+            _views(e),
             _input(e),
             count(e.get("n")),
             number(e.get("loss")),
@@ -315,6 +315,11 @@ def all_evaluations(study: Study) -> Table | None:
         ),
         rows=rows,
     )
+
+
+def _views(evaluation: dict[str, Any]) -> str:
+    views, average = evaluation.get("views") or MISSING, evaluation.get("average")
+    return f"{views}, {average}" if average else views
 
 
 def _input(evaluation: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_jax.models.agrawal import FullyConvolutional
-from fer_jax.models.alexnet import IMAGENET_MEAN, IMAGENET_STD, AlexNet
+from fer_jax.models.alexnet import AlexNet
 from fer_jax.models.plain_cnn import ALIZADEH_DEEP, ALIZADEH_SHALLOW, CUSTOM_CNN, PlainCNN
 from fer_jax.models.resnet9 import ResNet9
 from fer_jax.models.vgg16_dick import DickVGG
@@ -105,15 +105,6 @@ def test_agrawal():
     check(model, twin, FACES[:, :32, :32])
 
 
-class FacesToImageNet(nn.Module):
-    """Resize, repeat and normalise as torchvision's transforms do, on a batch."""
-
-    def forward(self, x):
-        x = nn.functional.interpolate(x, size=(224, 224), mode="bilinear", align_corners=False)
-        mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-        return (x.repeat(1, 3, 1, 1) - mean) / std
-
-
 def test_alexnet():
     # torchvision.models.alexnet: its layers, and its names, at an eighth of the dense units.
     units = 512
@@ -129,7 +120,7 @@ def test_alexnet():
         nn.Dropout(0.0), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 7),
     )
     twin = InTurn(
-        _input=FacesToImageNet(), features=features, avgpool=nn.AdaptiveAvgPool2d(6),
+        features=features, avgpool=nn.AdaptiveAvgPool2d(6),
         _flatten=nn.Flatten(), classifier=classifier,
     )
     ours = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "head")
@@ -137,7 +128,8 @@ def test_alexnet():
               *(f"classifier.{i}" for i in (1, 4, 6)))
     names = dict(zip(ours, theirs, strict=True))
     model = AlexNet(dense=(units, units), dropout=0.0)
-    check(model, twin, FACES[:2], names=names, flattened={"fc6": (6, 6, 256)})
+    pictures = twins.draw_images((2, 224, 224, 3))
+    check(model, twin, pictures, names=names, flattened={"fc6": (6, 6, 256)})
 
 
 def test_vgg16_dick():
