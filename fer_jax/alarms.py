@@ -7,14 +7,11 @@ import numpy as np
 from fer_jax import metrics
 from fer_jax.data.ferplus import CLASSES
 from fer_jax.evaluate import Padded, evaluate, reconstruct
+from fer_jax.evaluation_alarms import PRIOR_MARGIN, PRIOR_TOLERANCE
 from fer_jax.preprocess import Preprocess, read_preprocess
 
 # The mean, over pixels, of the standard deviation over faces: FER2013's own is about 0.22.
 LEAST_SPREAD = 1e-3
-# A network this near to the prior's entropy, relatively, has learned the class frequencies only.
-PRIOR_TOLERANCE = 0.005
-# ... if it is right no more than this share above what one always-same answer would be.
-PRIOR_MARGIN = 0.02
 
 
 def find_alarms(

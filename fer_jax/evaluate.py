@@ -197,6 +197,8 @@ def main(argv: list[str] | None = None) -> None:
     score = "" if value is None else f", accuracy {value:.4f}"
     loss = "nan" if evaluation["loss"] is None else f"{evaluation['loss']:.4f}"
     print(f"{arguments.split} {arguments.distortion}: loss {loss}{score}")
+    for alarm in evaluation["alarms"]:
+        print(f"alarm: {alarm}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def add_evaluation(
         if probabilities_path:
             predictions.save(probabilities_path, said)
         # An entry that comes out again stays, with where it came from first.
-        if not any(_without_origin(old) == entry for old in held["evaluations"]):
+        if not any(_measured(old) == _measured(entry) for old in held["evaluations"]):
             others = [old for old in held["evaluations"] if _identity(old) != _identity(entry)]
             evaluations = [*others, _with_origin(entry)]
             writers.write_json(
@@ -170,6 +170,7 @@ def complete(
     if config.model.name in results.DENOISING:
         results.write_samples(config, workdir, weights, run.splits["test"], model=run.model)
     held |= {"config": to_json(config), "evaluations": held["evaluations"] + entries}
+    results.warn_of(held | {"evaluations": entries})
     writers.write_json(Path(workdir) / results.RESULTS, held)
     return held
 
@@ -190,8 +191,9 @@ def _with_origin(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "added": provenance.describe()}
 
 
-def _without_origin(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name != "added"}
+def _measured(entry: dict[str, Any]) -> dict[str, Any]:
+    """Leave out where an entry is from, and its alarms, which older results do not have."""
+    return {name: value for name, value in entry.items() if name not in ("added", "alarms")}
 
 
 def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -17,6 +18,7 @@ from fer_jax.configuring import config_hash, differences, from_json, to_json
 from fer_jax.data import Split, load_splits, split_notes
 from fer_jax.errors import UserError
 from fer_jax.evaluate import draw_keys, evaluate, pad_split, reconstruct
+from fer_jax.evaluation_alarms import condense_evaluations, find_evaluation_alarms
 from fer_jax.ops.distortion import distort_each
 from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions
@@ -193,10 +195,17 @@ def write(
             "date": _today(),
         },
     }
+    warn_of(described)
     if config.model.name in DENOISING:
         write_samples(config, workdir, weights, splits["test"], model=model)
     writers.write_json(Path(workdir) / RESULTS, described)
     return described
+
+
+def warn_of(described: dict[str, Any]) -> None:
+    """Log the alarms of a run's evaluations."""
+    for alarm in condense_evaluations(described["evaluations"]):
+        logging.warning("%s: %s", described["run"], alarm)
 
 
 def planned_evaluations(config: ConfigDict, splits: dict[str, Split]) -> list[dict[str, Any]]:
@@ -232,7 +241,10 @@ def evaluate_once(
     model: Any,
     mesh: Mesh,
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Evaluate a split as `entry` says; give the entry with its metrics, and the probabilities."""
+    """Evaluate a split as `entry` says; give the entry with its metrics, and the probabilities.
+
+    The metrics carry `alarms`, what is wrong with them by their own numbers.
+    """
     # Each view is an example to the network, so that ten take no more memory than one.
     batch_size = max(1, config.evaluation.batch_size // VIEWS[entry["views"]].count)
     confusion, probabilities = evaluate(
@@ -242,7 +254,13 @@ def evaluate_once(
         distortion=entry["distortion"], strength=entry["strength"],
         seed=config.seed, denoises=config.task == "denoise", classes=config.model.classes,
     )
-    return {**entry, **metrics.summarise(confusion)}, probabilities
+    measured = {**entry, **metrics.summarise(confusion)}
+    alarms = find_evaluation_alarms(
+        measured, dataset=config.data.dataset, protocol=config.data.protocol,
+        counts=np.bincount(split.labels, minlength=config.model.classes),
+        whole=not any(config.data.sizes),
+    )
+    return {**measured, "alarms": alarms}, probabilities
 
 
 def evaluate_and_save(

@@ -116,7 +116,10 @@ def _alarms(study: Study) -> str:
             [f"<li><strong>{escape(run.label)}</strong>: {'; '.join(said)}</li>"] if said else []
         )
     if not items:
-        return '<p class="muted">No alarms: no run met NaN or a collapse.</p>'
+        return (
+            '<p class="muted">No alarms: no run met NaN or a collapse, and its numbers fit '
+            "together.</p>"
+        )
     return (
         '<section class="alarms" aria-label="Alarms"><h2>Alarms</h2>'
         f"<ul>{''.join(items)}</ul></section>"

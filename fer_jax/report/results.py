@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fer_jax.errors import UserError
+from fer_jax.evaluation_alarms import COLLAPSED_SHARE, condense_evaluations
 from fer_jax.report.paper import LI_TABLES
 
 LABELS = {
@@ -21,9 +22,6 @@ LABELS = {
 }
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-
-# A model that gives this share of clean test faces one and the same emotion has collapsed.
-COLLAPSED_SHARE = 0.99
 
 
 class Run(NamedTuple):
@@ -65,6 +63,7 @@ class Run(NamedTuple):
         found = list(self.result.get("alarms") or [])
         if not found:
             found = [a for epoch in self.history for a in epoch.get("alarms") or []]
+        found += condense_evaluations(self.evaluations)
         return list(dict.fromkeys(_alarm_text(alarm) for alarm in found))
 
     @property
