@@ -1,4 +1,5 @@
 # make setup: .venv with locked versions    make demo: setup + quickstart    make test: setup + tests
+# make ledger: LEDGER.md, ledger.html and ledger.json anew from results/
 #
 # PYTHON=python3.12 picks the Python of a new .venv, VENV=.venv312 another folder for it,
 # WORKERS=4 the number of test processes, PYTEST="-k dae" more flags for pytest,
@@ -17,7 +18,7 @@ PIP := --disable-pip-version-check --quiet
 # PyTorch, for the tests that compare with it: the exact version, as pyproject.toml has it.
 REFERENCE ?= $(shell sed -n 's/^reference = \["\(.*\)"\]$$/\1/p' pyproject.toml)
 
-.PHONY: setup demo test lock reference
+.PHONY: setup demo test ledger lock reference
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -27,6 +28,9 @@ demo: setup
 
 test: setup reference
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS) $(PYTEST)
+
+ledger: setup
+	$(VENV)/bin/python -m experiments.ledger
 
 # Asks no index where it is installed already. PyPI's PyTorch for Linux brings CUDA along; with
 # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu pip takes the small one.
