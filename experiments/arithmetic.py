@@ -125,8 +125,8 @@ def _li_half_test() -> str:
     found = [s for s in (58.78, 16.70, 58.74, 57.73) if fraction_of(s / 100, 3589, decimals=4)]
     of_all = fraction_of(0.5878, 7178, decimals=4)
     return (
-        f"of the four accuracies of Tables 2 and 3, {len(found)} are k/3,589 and all are k/7,178 "
-        f"(58.78 % = {of_all.hits:,}/{of_all.n:,})"
+        f"of the four accuracies of Tables 2 and 3, only {len(found)} are k/3,589 and all are "
+        f"k/7,178 (58.78 % = {of_all.hits:,}/{of_all.n:,})"
     )
 
 

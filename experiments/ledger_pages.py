@@ -5,8 +5,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from experiments.ledger_rows import HONEST, PAPERS
-from fer_jax.report.elements import section
-from fer_jax.report.style import style_sheet
+from fer_jax.report.elements import page_html, section
 
 MISSING = "—"
 STATUSES = {
@@ -28,8 +27,8 @@ VERDICTS = {
     "with it",
 }
 READING = (
-    "Every number that the five papers report stands in `experiments/paper_numbers.json`; ours come "
-    "from `results/` and from nowhere else. “Same protocol” is the paper's own split and way of "
+    "Every number that the five papers report stands in `experiments/paper_numbers.json`; ours "
+    "come from `results/` and from nowhere else. “Same protocol” is the paper's own split and way of "
     "testing. “PrivateTest” is the honest protocol: choose on PublicTest, report FER2013's "
     "PrivateTest once; plain has all 3,589 faces, clean leaves out those that also stand in "
     "Training (3,301), strict those in PublicTest too (3,275). † marks runs that chose on a fifth "
@@ -115,23 +114,12 @@ def html(entries: list[dict[str, Any]], alarms: list[tuple[str, list[str]]]) -> 
         section("How many", _grid(heads, rows)),
         *(_paper_html(paper, title, entries) for paper, title in PAPERS.items()),
     ]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Ledger: the five papers' numbers and ours</title>
-<style>{style_sheet()}{_SHEET}</style>
-</head>
-<body>
-<header><h1>Ledger</h1><p class="headline">{escape(_headline(entries))}</p></header>
-<main>
-{"".join(body)}</main>
-<footer>Written by python -m experiments.ledger from experiments/paper_numbers.json and
-results/.</footer>
-</body>
-</html>
-"""
+    header = f'<header><h1>Ledger</h1><p class="headline">{escape(_headline(entries))}</p></header>'
+    footer = (
+        "Written by python -m experiments.ledger from experiments/paper_numbers.json and results/."
+    )
+    title = "Ledger: the five papers' numbers and ours"
+    return page_html(title, header, "".join(body), footer=footer, style=_SHEET)
 
 
 def line(entry: dict[str, Any], commands: dict[str, int]) -> Line:
@@ -304,7 +292,8 @@ def _row_html(entry: dict[str, Any], held: Line) -> str:
         text = getattr(held, name)
         kind = f' class="verdict {_class(entry)}"' if name == "verdict" else ""
         empty = ' data-empty=""' if text == MISSING else ""
-        cells.append(f'<td data-head="{escape(head)}"{empty}><span{kind}>{escape(text)}</span></td>')
+        inner = f"<span{kind}>{escape(text)}</span>"
+        cells.append(f'<td data-head="{escape(head)}"{empty}>{inner}</td>')
     return (
         f'<tr id="{escape(entry["id"])}"><th scope="row">{escape(held.quantity)}'
         f'<span class="muted">{escape(held.place)}</span>{note}</th>{"".join(cells)}</tr>'

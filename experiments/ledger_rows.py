@@ -156,7 +156,7 @@ ROWS: dict[str, Row] = {
         epochs=60,
         minus={"config.model.pool": "max"},
         licensed="RAF-DB",
-        note="Ours on FER2013 instead, without attention, seed by seed; no verdict across datasets.",
+        note="Ours on FER2013 instead, without attention, seed by seed; no verdict across data.",
     ),
     **_dick(),
     "dick2024.resnet.parameters.trainable": _counts("configs/resnet9_as_printed.py"),

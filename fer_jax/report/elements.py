@@ -16,15 +16,18 @@ from fer_jax.report.style import style_sheet
 from fer_jax.report.tables import Table
 
 
-def page_html(title: str, header: str, body: str, *, footer: str) -> str:
-    """Return a whole page that asks for nothing outside it; header and body are ready HTML."""
+def page_html(title: str, header: str, body: str, *, footer: str, style: str = "") -> str:
+    """Return a whole page that asks for nothing outside it; header and body are ready HTML.
+
+    `style` is CSS behind the report's own.
+    """
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{style_sheet()}</style>
+<style>{style_sheet()}{style}</style>
 </head>
 <body>
 {header}

@@ -95,7 +95,7 @@ def recomputed(cell, entry) -> float:
         label = int(row.value.rpartition(".")[2])
         return counts[label, label] / counts[label].sum()
     if row.value == "macro_f1":
-        truth, said = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
+        truth, said = (np.repeat(i.ravel(), counts.ravel()) for i in np.indices(counts.shape))
         return f1_score(truth, said, average="macro", zero_division=0)
     assert row.value == "accuracy"
     return np.trace(counts) / counts.sum()
