@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fer_jax import metrics
+from fer_jax import evaluate, metrics, results
 from fer_jax.data.faces import Faces
 from fer_jax.data.official_counts import PRIVATE, PUBLIC
 from fer_jax.data.protocols import split_indices
@@ -142,3 +142,22 @@ def test_a_runs_evaluations_are_told_in_one_line_for_each_alarm():
         "test random_grey 0.3 and 1 more)",
         "b (private clean ten_crop)",
     ]
+
+
+def test_the_command_prints_them(monkeypatch, capsys, tmp_path):
+    told = entry(always(3, PRIVATE)) | {"alarms": ["collapse: every face is called happy"]}
+    monkeypatch.setattr("fer_jax.finished.add_evaluation", lambda *args, **fields: told)
+    assert evaluate.main([f"--workdir={tmp_path}", "--split=private"]) in (None, 0)
+    # 879 of PrivateTest's 3,589 faces are happy.
+    assert capsys.readouterr().out.splitlines() == [
+        "private clean: loss 1.2000, accuracy 0.2449",
+        "alarm: collapse: every face is called happy",
+    ]
+
+
+def test_a_finished_run_warns_of_them_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(results.logging, "warning", lambda text, *args: said.append(text % args))
+    told = entry(always(3, PRIVATE)) | {"alarms": ["a"]}
+    results.warn_of({"run": "vgg", "evaluations": [told, told | {"split": "private"}]})
+    assert said == ["vgg: a (test clean, private clean)"]
