@@ -1,6 +1,7 @@
 """Command lines: one kind of parser for all commands, and the fields that main sets on a config."""
 
 import argparse
+import ast
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,8 +11,10 @@ from ml_collections import ConfigDict, config_flags
 
 from fer_jax.configuring import find_field
 from fer_jax.errors import UsageError, UserError, suggest
+from fer_jax.grid import set_axis
 
 FIELD = "--config."  # begins a flag that sets a field of the config
+AXIS = "--config.grid."  # begins one that lists a field's values
 # What the text of such a flag must be, by the type that the field has in the config.
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
@@ -62,6 +65,7 @@ def set_fields(config: ConfigDict, arguments: list[str]) -> ConfigDict:
     Raises:
       UsageError: no such field, or a value of another type.
     """
+    arguments = [argument for argument in arguments if not _set_axis(config, argument)]
     for argument in filter(is_field, arguments):
         find_field(config, argument.split("=", 1)[0].split(".", 1)[1])
     # Flags of its own, so that no call leaves anything to the next.
@@ -75,6 +79,36 @@ def set_fields(config: ConfigDict, arguments: list[str]) -> ConfigDict:
     if len(rest) > 1:
         raise UsageError(f"unexpected argument {rest[1]!r}")
     return holder.value
+
+
+def _set_axis(config: ConfigDict, argument: str) -> bool:
+    """Set an axis of a grid as `--config.grid.FIELD=VALUE,VALUE` says; False for other arguments.
+
+    Any run's config becomes a grid so.
+    """
+    if not argument.startswith(AXIS):
+        return False
+    path, equals, text = argument.removeprefix(AXIS).partition("=")
+    if not equals:
+        raise UsageError(f"{argument} has no values; write them as in {AXIS}seed=0,1,2")
+    if "runs" in config:
+        raise UsageError(f"{argument}: the config is a study, and a grid is of a single run")
+    field = find_field(config, path)
+    if isinstance(field, ConfigDict):
+        raise UsageError(f"{AXIS}{path} is a table; name one of its fields")
+    try:
+        values = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        values = tuple(text.split(","))  # names, as in --config.grid.optim.name=adam,sgd
+    # A single value that is itself a tuple is written with a comma behind it: (0.9, 0.99),
+    if not isinstance(values, tuple) or (isinstance(field, tuple) and _is_one(values)):
+        values = (values,)
+    set_axis(config, path, values)
+    return True
+
+
+def _is_one(values: tuple) -> bool:
+    return not all(isinstance(value, tuple) for value in values)
 
 
 def check_folder(path: Path) -> None:

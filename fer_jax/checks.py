@@ -7,13 +7,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.configuring import is_study
+from fer_jax.configuring import is_grid, is_study
 from fer_jax.constraints import (
     Check, each, flag, like, mapping, number, one_of, pattern, record, text, whole,
 )
 from fer_jax.data.protocols import check_protocol
 from fer_jax.data.splits import SPLITS, class_names
 from fer_jax.errors import UserError, suggest
+from fer_jax.grid import axes_of, expand
 from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
 from fer_jax.ops.augmentation import RANGES
 from fer_jax.ops.distortion import STRONGEST, check_strength
@@ -90,13 +91,16 @@ SHARED = ("classes", "width", "dropout", "momentum", "kernel_init", "dtype")
 
 
 def check_config(config: ConfigDict) -> None:
-    """Check a run, or each run of a study, and that this machine's devices can share its batch.
+    """Check a run, or each of a study or a grid, and that this machine can share its batch.
 
     Raises:
       UserError: the first thing that does not fit.
     """
     if not is_study(config):
         _check_start(config, "config")
+        return
+    if is_grid(config):
+        _check_grid(config)
         return
     runs = config.runs
     if not isinstance(runs, ConfigDict) or not len(runs):
@@ -110,6 +114,10 @@ def check_config(config: ConfigDict) -> None:
     for name in runs:
         if not isinstance(runs[name], ConfigDict):
             raise UserError(f"config.runs.{name} is {runs[name]!r}; expected the config of a run")
+        if is_grid(runs[name]):
+            raise UserError(
+                f"config.runs.{name}.grid stands in a study's run; a grid is a config of its own"
+            )
         _check_start(runs[name], f"config.runs.{name}")
 
 
@@ -275,6 +283,29 @@ RELATIONS = (_strengths, _rule_labels, _task, _reconstruction, _preprocess, _pro
 def _check_start(config: ConfigDict, name: str) -> None:
     check_run(config, name=name)
     check_batch(config.batch_size, make_mesh(config.mesh.data, name=name), name=name)
+
+
+def _check_grid(config: ConfigDict) -> None:
+    if "runs" in config:
+        raise UserError("config.grid stands beside config.runs; a grid is a config of its own")
+    axes = axes_of(config) if isinstance(config.grid, ConfigDict) else {}
+    if not axes:
+        raise UserError(
+            "config.grid has no axis; it needs some, as in --config.grid.seed=0,1,2, "
+            "or else leave it out"
+        )
+    fields, _ = fields_of(_leaves(config).get("model.name", "vgg"))
+    for path, values in axes.items():
+        if path not in fields:
+            raise UserError(
+                f"nothing reads the field config.grid.{path}. {_nearest(path, fields)}"
+            )
+        if complaint := each(fields[path], least=1)(values):
+            raise UserError(f"config.grid.{path}{complaint}")
+        if twice := [value for value in values if list(values).count(value) > 1]:
+            raise UserError(f"config.grid.{path} has {twice[0]!r} twice; a point is trained once")
+    for name, run in expand(config).items():
+        _check_start(run, f"config[{name}]")
 
 
 def _leaves(config: ConfigDict, prefix: str = "") -> dict[str, Any]:

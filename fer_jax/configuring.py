@@ -155,8 +155,13 @@ def _without_later(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def is_study(config: ConfigDict) -> bool:
-    """Tell whether the config lists runs instead of being one."""
-    return "runs" in config
+    """Tell whether the config stands for several runs instead of being one: `grid.runs_of`."""
+    return "runs" in config or is_grid(config)
+
+
+def is_grid(config: ConfigDict) -> bool:
+    """Tell whether the config lists values of some fields, and is a run at each point of them."""
+    return "grid" in config
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -28,6 +28,7 @@ from fer_jax.steps import to_unit
 
 SCHEMA = 1
 RESULTS, CONFIG, SAMPLES = "results.json", "config.json", "samples.npz"
+GRID = "grid.json"  # of a grid: what each of its points sets
 DENOISING = ("dae", "hybrid")  # networks whose output dict has `recon`
 
 

@@ -11,22 +11,23 @@ from ml_collections import ConfigDict
 from fer_jax import lock, results, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
-from fer_jax.configuring import config_hash, is_study, load_config
+from fer_jax.configuring import config_hash, is_grid, is_study, load_config
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
 from fer_jax.finished import complete, load_run
+from fer_jax.grid import points_of, runs_of
 from fer_jax.preprocess import read_preprocess
-from fer_jax.report import write_report
+from fer_jax.report import write_csv, write_report
 from fer_jax.train import train_and_evaluate
 
 SIBLING = "runs."
 
 
 def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> None:
-    """Train what is missing of a run or a study, evaluate it, and write results and report.
+    """Train what is missing of a run, a study or a grid, evaluate it, and write results and report.
 
-    A study's runs live in `workdir/NAME`; its results.json is the list of theirs. A killed study
-    goes on where it was.
+    A study's runs live in `workdir/NAME`, a grid's points likewise; its results.json is the list
+    of theirs. A killed study goes on where it was.
 
     Raises:
       UserError: whatever stops one of the runs.
@@ -40,16 +41,41 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
         return
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
-    siblings = {name: (config.runs[name], workdir / name) for name in config.runs}
+    runs = {name: (run_config, workdir / name) for name, run_config in runs_of(config).items()}
+    siblings = runs | (share_upstream(runs, workdir) if is_grid(config) else {})
     for run_config, run_workdir in siblings.values():
         refuse_circles(run_config, run_workdir, siblings=siblings)
     with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
+        if is_grid(config):
+            writers.write_json(workdir / results.GRID, {"points": points_of(config)})
         collected = [
             run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
-            for run_config, run_workdir in siblings.values()
+            for run_config, run_workdir in runs.values()
         ]
         writers.write_json(workdir / results.RESULTS, collected)
+        if is_grid(config):
+            write_csv(workdir)
         write_report(workdir)
+
+
+def share_upstream(
+    runs: dict[str, tuple[ConfigDict, Path]], workdir: Path
+) -> dict[str, tuple[ConfigDict, Path]]:
+    """Give the upstream runs of a grid's points a place in `workdir/upstream`, one for them all.
+
+    Points that differ in what the upstream run takes over, such as the seed, have one each. They
+    come as siblings that the points find by their config hash.
+    """
+    shared, hashes = {}, set()
+    for config, folder in runs.values():
+        found = {} if config.init_dir else _find_all(config, folder, siblings={})
+        for name, (upstream, _) in found.items():
+            own = config_hash(upstream)
+            if own not in hashes:
+                place = f"{name}-{own}" if f"upstream/{name}" in shared else name
+                shared[f"upstream/{place}"] = upstream, workdir / "upstream" / place
+            hashes.add(own)
+    return shared
 
 
 def run_one(

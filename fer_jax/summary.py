@@ -20,6 +20,7 @@ from fer_jax.checks import check_run, explain_network
 from fer_jax.configuring import is_study, load_config
 from fer_jax.data.splits import face_shape
 from fer_jax.errors import UsageError, run_command, suggest
+from fer_jax.grid import runs_of
 from fer_jax.optim import label_parameters, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.results import count_parameters
@@ -121,12 +122,13 @@ def choose_run(config: ConfigDict, name: str | None, *, reference: str) -> Confi
         if name:
             raise UsageError(f"{reference} is a single run; leave out --run={name}")
         return config
+    known = runs_of(config)
     if not name:
-        runs = ", ".join(config.runs)
+        runs = ", ".join(known)
         raise UsageError(f"{reference} is a study; choose one of its runs by --run=NAME: {runs}")
-    if name not in config.runs:
-        raise UsageError(f"{reference} has no run {name!r}. {suggest(name, config.runs)}")
-    return config.runs[name]
+    if name not in known:
+        raise UsageError(f"{reference} has no run {name!r}. {suggest(name, known)}")
+    return known[name]
 
 
 @run_command

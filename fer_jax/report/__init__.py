@@ -1,6 +1,7 @@
 """Reports of a run or a study: one HTML file, its figures, and tables in the terminal."""
 
+from fer_jax.report.choices import write_csv
 from fer_jax.report.html import write_report
 from fer_jax.report.terminal import print_tables
 
-__all__ = ["print_tables", "write_report"]
+__all__ = ["print_tables", "write_csv", "write_report"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_jax import files
-from fer_jax.report import plots, tables, wording
+from fer_jax.report import choices, plots, tables, wording
 from fer_jax.report.elements import (
     details, faces_png, figure_html, named_list, page_html, section, table_html,
 )
@@ -17,6 +17,7 @@ from fer_jax.report.style import variables
 
 # More faces than these are too small to see on a page.
 _FACES = 10
+_POINTS = 3
 
 
 def write_report(workdir: Path | str) -> Path:
@@ -40,7 +41,8 @@ def write_report(workdir: Path | str) -> Path:
 
 def _page(study: Study, folder: Path) -> str:
     title = f"{study.title}: {wording.dataset_text(study)}"
-    sections = [
+    sections = [_alarms(study), _choices(study), _curves(study, folder), _cost(study)]
+    sections = [*sections, _protocol(study)] if study.points else [
         _alarms(study),
         _paper(study),
         _robustness(study, folder),
@@ -68,12 +70,16 @@ def _header(study: Study) -> str:
         f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>"
         for term, value in wording.scale(study)
     )
-    kind = "Study" if study.is_study else "Run"
+    kind = "Grid" if study.points else "Study" if study.is_study else "Run"
     return (
         f"<header><h1>{kind} {escape(study.title)}</h1>{banner}"
-        f'<p class="headline">{escape(wording.headline(study)).replace(" %", "&nbsp;%")}</p>'
+        f'<p class="headline">{escape(_headline(study)).replace(" %", "&nbsp;%")}</p>'
         f"{_heroes(study)}<dl>{facts}</dl></header>"
     )
+
+
+def _headline(study: Study) -> str:
+    return choices.say_best(study) if study.points else wording.headline(study)
 
 
 def _heroes(study: Study) -> str:
@@ -124,6 +130,11 @@ def _alarms(study: Study) -> str:
         '<section class="alarms" aria-label="Alarms"><h2>Alarms</h2>'
         f"<ul>{''.join(items)}</ul></section>"
     )
+
+
+def _choices(study: Study) -> str:
+    table = choices.choices(study)
+    return section("Choice", table_html(table, study)) if table else ""
 
 
 def _paper(study: Study) -> str:
@@ -258,7 +269,9 @@ def _classes(study: Study, folder: Path) -> str:
 
 def _curves(study: Study, folder: Path) -> str:
     colours, parts = plots.looks(study), []
-    for run in study.runs:
+    # Of a grid's many points the best are enough.
+    best = [point.run for point in choices.rank(study)[:_POINTS]]
+    for run in best or study.runs:
         figures = []
         for quantity in ("loss", "accuracy"):
             figure = plots.curve(

@@ -104,11 +104,15 @@ class Run(NamedTuple):
 
 
 class Study(NamedTuple):
-    """A workdir's runs; `is_study` is False for the workdir of a single run."""
+    """A workdir's runs; `is_study` is False for the workdir of a single run.
+
+    Of a grid, `points` has what each run sets, by its name and the field's path.
+    """
 
     title: str
     runs: list[Run]
     is_study: bool
+    points: dict[str, dict[str, Any]] | None = None
 
     @property
     def finished(self) -> list[Run]:
@@ -196,7 +200,11 @@ def read_study(workdir: Path | str) -> Study:
             f"Nothing to report in {workdir}: expected results.json or metrics.jsonl there or in "
             "its subfolders. Train first: python -m fer_jax.main --config=FILE --workdir=..."
         )
-    return Study(title=workdir.resolve().name, runs=_with_distinct_labels(runs), is_study=is_study)
+    grid = _read_json(workdir / "grid.json") or {}
+    points = grid.get("points")
+    # Of one network all, so the points' names tell more than its own.
+    runs = [run._replace(label=run.name) for run in runs] if points else _with_distinct_labels(runs)
+    return Study(workdir.resolve().name, runs, is_study, points)
 
 
 def _run_folders(workdir: Path) -> list[Path]:

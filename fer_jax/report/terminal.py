@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from fer_jax.report.choices import choices
 from fer_jax.report.results import read_study
 from fer_jax.report.tables import Table, accuracies, li_tables, ours_only, reconstruction
 
@@ -16,14 +17,14 @@ WIDTH = 80
 def print_tables(workdir: Path | str, *, console: Console | None = None) -> None:
     """Print Li's Tables 2-4, the paper beside ours, and the networks that are ours alone.
 
-    A run that is none of Li's prints its accuracies instead.
+    A run that is none of Li's prints its accuracies instead, and a grid the points it chooses from.
 
     Raises:
       UserError: there are no results in `workdir`.
     """
     study = read_study(workdir)
     console = console or Console()
-    tables = [*li_tables(study), ours_only(study)]
+    tables = [choices(study)] if study.points else [*li_tables(study), ours_only(study)]
     if not any(tables):
         tables = [accuracies(study), reconstruction(study)]
     if study.synthetic:
