@@ -8,6 +8,9 @@ COMMANDS = {
     "fer_jax.data.audit": "look for duplicates and leaks in a dataset",
     "fer_jax.summary": "show a config's network layer by layer",
     "fer_jax.evaluate": "evaluate a finished run once more",
+    "fer_jax.compare": "compare two finished runs face by face",
+    "fer_jax.ensemble": "combine finished runs by every rule",
+    "fer_jax.calibration": "measure a run's calibration and mend it",
 }
 
 

@@ -136,6 +136,28 @@ def check_validation(split: str, what: str) -> None:
         )
 
 
+def mostly_same(validation: Predictions, tested: Predictions) -> bool:
+    """Tell whether most of the tested faces are validation faces, whatever the splits are called.
+
+    FER2013's PublicTest is both "public" and, under `official`, "validation". Single copies of a
+    face in both splits, of which FER2013 has 1 %, do not make it so.
+    """
+    return bool(np.isin(tested.keys, validation.keys).mean() > 0.5)
+
+
+def check_apart(validation: Predictions, tested: Predictions) -> None:
+    """Check that what is measured is not what was fitted on.
+
+    Raises:
+      UserError: most of the tested faces are validation faces.
+    """
+    if mostly_same(validation, tested):
+        raise UserError(
+            f"the faces of {tested.split} are validation faces, on which weights and temperatures "
+            "are fitted, so they measure nothing; choose another split"
+        )
+
+
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Compute the mean cross-entropy in nats of probabilities `[n, k]` against ids `[n]`."""
     picked = probabilities[np.arange(len(labels)), labels]
