@@ -76,18 +76,39 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "train_strength": (),  # empty: distortion.strength; (low, high): drawn for each face
             "reconstruction_weight": 0.0,  # of the pixel loss beside the classifier's
             "optim": {
-                "name": "adam",
+                "name": "adam",  # or "adamw", "sgd"
                 "learning_rate": 1e-3,
                 "beta1": 0.9,
                 "beta2": 0.99,  # Li's table 1
                 "epsilon": 1e-7,  # Keras'
-                "schedule": "constant",
-                "warmup_epochs": 0.0,
+                "momentum": 0.9,  # of "sgd"
+                "nesterov": False,  # of "sgd"
+                "l2": 0.0,  # of the loss's term l2 * sum(w**2), as in Keras; PyTorch's is twice it
+                "weight_decay": 0.0,  # decoupled, of "adamw" and "sgd"
+                "decay": "kernel$",  # regex of the parameters that those two act on
+                "clip_norm": 0.0,  # greatest norm of all gradients together; 0 clips nothing
+                "accumulate": 1,  # batches an update; BatchNorm sees each by itself
+                "schedule": "constant",  # or "cosine" (to zero), "step"
+                "warmup_epochs": 0.0,  # for which the rate rises from 0, in every schedule
+                "step_epochs": 0,  # of "step": the rate falls after each so many epochs ...
+                "step_factor": 0.1,  # ... to this share of itself
                 "rules": ((".*", "train"),),  # (regex, label); the label "frozen" trains nothing
                 "rate_factors": {},  # of the labels other than "train", on learning_rate
-                "plateau": {"factor": 0.5, "patience": 10, "min_delta": 1e-4, "min_scale": 0.0},
+                "plateau": {
+                    "metric": "loss",  # as early_stopping.metric
+                    "factor": 0.5,
+                    "patience": 10,
+                    "min_delta": 1e-4,
+                    "min_scale": 0.0,
+                },
             },
-            "early_stopping": {"patience": 20, "min_delta": 0.0},
+            # Decay of an average of the weights, of 0.999 or so, that the run is then tested with;
+            # 0 is none. The weights as they are trained are evaluated beside it.
+            "ema": 0.0,
+            # The metric, on validation faces, decides the best epoch too: loss, accuracy,
+            # balanced_accuracy, macro_f1 or weighted_f1; with an ema, raw_loss, raw_accuracy, ...
+            # are of the weights as they are trained.
+            "early_stopping": {"metric": "loss", "patience": 20, "min_delta": 0.0},
             "evaluation": {
                 "batch_size": 256,
                 "splits": ("validation", "test", "private"),  # those that the dataset has

@@ -73,7 +73,7 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
     better one is saved.
     """
     step = int(saved.state.step)
-    tree = _pack(saved)
+    tree, ema = _pack(saved), saved.state.ema
     checkpointer.save_async(
         step,
         # A copy: on CPU the save may still read the buffers that the next step takes by donation.
@@ -86,6 +86,7 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
             "schema": SCHEMA,
             "checksum": int(_checksum(tree)),
             "weights_checksum": int(_checksum(variables(saved.state))),
+            **({} if ema is None else {"ema_checksum": int(_checksum(ema))}),
         },
         metrics={"best_epoch": saved.loop["best_epoch"]}
         if step == saved.loop["best_step"]
@@ -112,7 +113,8 @@ def restore(
             loop = _read_loop(checkpointer, candidate.step)
             tree = checkpointer.load(candidate.step, abstract)
             _compare(tree, loop.pop("checksum", None))
-            loop.pop("weights_checksum", None)
+            for name in ("weights_checksum", "ema_checksum"):
+                loop.pop(name, None)
             return _unpack(tree, loop)
         except UserError:
             raise
@@ -131,8 +133,12 @@ def restore(
 
 
 @signals.held_back()
-def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[str, Any]:
+def load_variables(
+    workdir: Path, *, step: int, like: dict[str, Any], average: bool = False
+) -> dict[str, Any]:
     """Read only `params` and `batch_stats` of a run's checkpoint, shaped and placed like `like`.
+
+    With `average`, those of the average of the weights.
 
     Raises:
       UserError: there is no such checkpoint, it is damaged or of another schema.
@@ -148,8 +154,10 @@ def load_variables(workdir: Path, *, step: int, like: dict[str, Any]) -> dict[st
             )
         try:
             loop = _read_loop(checkpointer, step)
-            held = checkpointer.load(step, {"state": jax.tree.map(_abstract, like)})["state"]
-            _compare(held, loop.get("weights_checksum"))
+            wanted = jax.tree.map(_abstract, like)
+            held = checkpointer.load(step, {"state": {"ema": wanted} if average else wanted})
+            held = held["state"]["ema"] if average else held["state"]
+            _compare(held, loop.get("ema_checksum" if average else "weights_checksum"))
         except UserError:
             raise
         except Exception as error:  # Orbax raises many kinds for a damaged file
@@ -237,6 +245,8 @@ def _rank(metrics: dict[str, int]) -> int:
 
 def _pack(saved: Saved) -> dict[str, Any]:
     state = saved.state._asdict() | {"key": jax.random.key_data(saved.state.key)}
+    if saved.state.ema is None:  # as it was before there were averages
+        del state["ema"]
     return {"state": state, "plateau": saved.plateau, "totals": saved.totals}
 
 

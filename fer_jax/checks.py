@@ -13,6 +13,7 @@ from fer_jax.constraints import (
 )
 from fer_jax.data.protocols import check_protocol
 from fer_jax.data.splits import SPLITS, class_names
+from fer_jax.epochs import METRICS, RAW, watched
 from fer_jax.errors import UserError, suggest
 from fer_jax.grid import axes_of, expand
 from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
@@ -65,14 +66,26 @@ FIELDS: dict[str, Check] = {
     "optim.beta1": number(0, 1, below=True),
     "optim.beta2": number(0, 1, below=True),
     "optim.epsilon": number(0, above=True),
+    "optim.momentum": number(0, 1, below=True),
+    "optim.nesterov": flag,
+    "optim.l2": number(0),
+    "optim.weight_decay": number(0),
+    "optim.decay": pattern,
+    "optim.clip_norm": number(0),
+    "optim.accumulate": whole(1),
     "optim.schedule": one_of(SCHEDULES),
     "optim.warmup_epochs": number(0),
+    "optim.step_epochs": whole(0),
+    "optim.step_factor": number(0, 1, above=True),
     "optim.rules": each(record(pattern, text), least=1),
     "optim.rate_factors": mapping(number(0)),
+    "optim.plateau.metric": one_of(METRICS),
     "optim.plateau.factor": number(0, 1, above=True, below=True),
     "optim.plateau.patience": whole(0),
     "optim.plateau.min_delta": number(0),
     "optim.plateau.min_scale": number(0, 1),
+    "ema": number(0, 1, below=True),
+    "early_stopping.metric": one_of(METRICS),
     "early_stopping.patience": whole(0),
     "early_stopping.min_delta": number(0),
     "evaluation.batch_size": whole(1),
@@ -224,6 +237,41 @@ def _rule_labels(config: ConfigDict) -> str:
     )
 
 
+def _optimizer(config: ConfigDict) -> str:
+    """Check that the optimizer and the schedule read what is set for them."""
+    optim = config.optim
+    if optim.nesterov and (optim.name != "sgd" or not optim.momentum):
+        return (
+            f".optim.nesterov is True with the optimizer {optim.name!r} and a momentum of "
+            f"{optim.momentum}; it is a kind of momentum, which only 'sgd' has here"
+        )
+    if optim.weight_decay and optim.name == "adam":
+        return (
+            f".optim.weight_decay is {optim.weight_decay}, and 'adam' has none that is decoupled; "
+            "set optim.name to 'adamw', or optim.l2 for a term in the loss"
+        )
+    if (optim.schedule == "step") != bool(optim.step_epochs):
+        return (
+            f".optim.step_epochs is {optim.step_epochs}, and the schedule is {optim.schedule!r}; "
+            "'step' needs at least 1, and the others have none, 0"
+        )
+    return ""
+
+
+def _metrics(config: ConfigDict) -> str:
+    """Check that the metrics that decide something are measured."""
+    fields = ("early_stopping.metric", "optim.plateau.metric")
+    for field, metric in zip(fields, watched(config), strict=True):
+        if metric.startswith(RAW) and not config.ema:
+            return (
+                f".{field} is {metric!r}, of the weights beside their average, and ema is 0; set "
+                f"it to {metric.removeprefix(RAW)!r}"
+            )
+        if config.task == "denoise" and not metric.endswith("loss"):
+            return f".{field} is {metric!r}, and who denoises has a loss only; set it to 'loss'"
+    return ""
+
+
 def _task(config: ConfigDict) -> str:
     """Check that the network is made for the task."""
     task, name = config.task, config.model.name
@@ -277,7 +325,9 @@ def _protocol(config: ConfigDict) -> str:
 
 
 # What several fields must have in common: the complaint that follows the config's name, or "".
-RELATIONS = (_strengths, _rule_labels, _task, _reconstruction, _preprocess, _protocol)
+RELATIONS = (
+    _strengths, _rule_labels, _optimizer, _metrics, _task, _reconstruction, _preprocess, _protocol,
+)
 
 
 def _check_start(config: ConfigDict, name: str) -> None:

@@ -112,6 +112,18 @@ LATER = {
     "preprocess.crop": 0,
     "preprocess.normalise": "none",
     "evaluation.average": "probabilities",
+    "optim.momentum": 0.9,
+    "optim.nesterov": False,
+    "optim.l2": 0.0,
+    "optim.weight_decay": 0.0,
+    "optim.decay": "kernel$",
+    "optim.clip_norm": 0.0,
+    "optim.accumulate": 1,
+    "optim.step_epochs": 0,
+    "optim.step_factor": 0.1,
+    "optim.plateau.metric": "loss",
+    "ema": 0.0,
+    "early_stopping.metric": "loss",
 }
 
 

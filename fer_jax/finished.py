@@ -14,7 +14,7 @@ from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
 from fer_jax.predictions import Predictions
 from fer_jax.report import write_report
-from fer_jax.state import variables
+from fer_jax.state import tested, variables
 from fer_jax.train import Run, prepare
 
 
@@ -37,7 +37,7 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
     config.mesh.data = 1  # wherever it was trained
     run = prepare(config, Path(workdir), data_dir=data_dir)
     weights = checkpoint.load_variables(
-        workdir, step=held["weights_step"], like=variables(run.state)
+        workdir, step=held["weights_step"], like=tested(run.state), average=config.ema > 0
     )
     return Finished(held, run, weights)
 
@@ -153,7 +153,7 @@ def complete(
     An entry that was added later has `added`: the versions, commit, device and command it is from.
     """
     held = results.read(workdir)
-    if held["config"] == to_json(config):
+    if to_json(from_json(held["config"])) == to_json(config):
         return held
     held, run, weights = load_run(workdir, data_dir=data_dir)
     done = {_identity(entry) for entry in held["evaluations"]}
@@ -161,9 +161,15 @@ def complete(
         entry for entry in results.planned_evaluations(config, run.splits)
         if _identity(entry) not in done
     ]
+    chosen = {None: weights}
+    if any("weights" in entry for entry in missing):
+        chosen[results.RAW] = checkpoint.load_variables(
+            workdir, step=held["weights_step"], like=variables(run.state)
+        )
     entries = [
         _with_origin(results.evaluate_and_save(
-            config, workdir, weights, run.splits, entry, model=run.model, mesh=run.mesh
+            config, workdir, chosen[entry.get("weights")], run.splits, entry,
+            model=run.model, mesh=run.mesh,
         ))
         for entry in missing
     ]
@@ -198,4 +204,4 @@ def _measured(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:
     named = ("split", "views", "distortion", "strength", "draws")
-    return (*(entry[name] for name in named), entry.get("average"))
+    return (*(entry[name] for name in named), entry.get("average"), entry.get("weights"))

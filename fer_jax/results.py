@@ -23,12 +23,13 @@ from fer_jax.ops.distortion import distort_each
 from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions
 from fer_jax.preprocess import VIEWS, prepare, read_preprocess
-from fer_jax.state import variables
+from fer_jax.state import tested, variables
 from fer_jax.steps import to_unit
 
 SCHEMA = 1
 RESULTS, CONFIG, SAMPLES = "results.json", "config.json", "samples.npz"
 GRID = "grid.json"  # of a grid: what each of its points sets
+RAW = "raw"  # `weights` of an evaluation by the weights beside their average
 DENOISING = ("dae", "hybrid")  # networks whose output dict has `recon`
 
 
@@ -161,7 +162,7 @@ def write(
 ) -> dict[str, Any]:
     """Evaluate a trained state as its config says and write everything that describes the run."""
     rows = writers.read_metrics(workdir)
-    loop, weights = saved.loop, variables(saved.state)
+    loop, weights = saved.loop, {None: tested(saved.state), RAW: variables(saved.state)}
     best = bool(config.restore_best)
     described = {
         "schema": SCHEMA,
@@ -183,11 +184,14 @@ def write(
         "epochs": loop["epoch"],
         "best_epoch": loop["best_epoch"],
         "best_step": loop["best_step"],
-        "weights": "best" if best else "last",
+        "weights": "ema" if config.ema else "best" if best else "last",
         "weights_step": int(saved.state.step) if not best else loop["best_step"],
         "alarms": condense(rows),
         "evaluations": [
-            evaluate_and_save(config, workdir, weights, splits, entry, model=model, mesh=mesh)
+            evaluate_and_save(
+                config, workdir, weights[entry.get("weights")], splits, entry,
+                model=model, mesh=mesh,
+            )
             for entry in planned_evaluations(config, splits)
         ],
         "cost": {
@@ -198,7 +202,7 @@ def write(
     }
     warn_of(described)
     if config.model.name in DENOISING:
-        write_samples(config, workdir, weights, splits["test"], model=model)
+        write_samples(config, workdir, weights[None], splits["test"], model=model)
     writers.write_json(Path(workdir) / RESULTS, described)
     return described
 
@@ -210,12 +214,17 @@ def warn_of(described: dict[str, Any]) -> None:
 
 
 def planned_evaluations(config: ConfigDict, splits: dict[str, Split]) -> list[dict[str, Any]]:
-    """List how a run is evaluated: each split clean, then distorted with rising strength."""
+    """List how a run is evaluated: each split clean, then distorted with rising strength.
+
+    A run that is tested with the average of its weights is evaluated once more with those it
+    trained; such an entry has `"weights": "raw"`.
+    """
     strengths = sorted({*config.evaluation.strengths, config.distortion.strength})
     distortions = [("clean", 0.0), *((config.distortion.name, float(s)) for s in strengths)]
     views, average = config.evaluation.views, config.evaluation.average
     return [
-        name_entry(split, name, strength, views=views, average=average)
+        name_entry(split, name, strength, views=views, average=average) | which
+        for which in ([{}, {"weights": RAW}] if config.ema else [{}])
         for split in config.evaluation.splits
         if split in splits
         for name, strength in distortions
@@ -280,7 +289,8 @@ def evaluate_and_save(
     """
     split = splits[entry["split"]]
     done, probabilities = evaluate_once(config, weights, split, entry, model=model, mesh=mesh)
-    if entry["distortion"] == "clean" and config.task == "classify":
+    kept = entry["distortion"] == "clean" and "weights" not in entry
+    if kept and config.task == "classify":
         said = predictions_of(config, split, entry, probabilities, run=Path(workdir).name)
         predictions.save(predictions.place(workdir, entry), said)
     return done

@@ -9,13 +9,17 @@ import optax
 
 
 class TrainState(NamedTuple):
-    """Everything that a step changes, and the key that it folds with the step."""
+    """Everything that a step changes, and the key that it folds with the step.
+
+    `ema` is the average over training of `params` and `batch_stats`, or None where there is none.
+    """
 
     step: jax.Array
     params: Any
     batch_stats: Any
     opt_state: optax.OptState
     key: jax.Array
+    ema: dict[str, Any] | None = None
 
 
 def init_state(
@@ -25,6 +29,7 @@ def init_state(
     tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     start: dict[str, Any] | None = None,
+    average: bool = False,
 ) -> TrainState:
     """Initialise parameters, running statistics and optimizer; pure, so it can be jitted.
 
@@ -32,6 +37,7 @@ def init_state(
       key: the run's key; initialisation and training draw from different folds of it.
       image_shape: `(h, w, c)` of what the network sees of one face.
       start: parameters that replace the subtree of their name, such as `{"dae": params}`.
+      average: the state also holds the average of the weights, which begins as they do.
 
     Raises:
       ValueError: a subtree of `start` has another shape than the model's.
@@ -40,18 +46,27 @@ def init_state(
     # A batch of two: BatchNorm's variance of one example is zero.
     variables = model.init(init_key, jnp.zeros((2, *image_shape)), train=False)
     params = _graft(variables["params"], start or {})
+    batch_stats = variables.get("batch_stats", {})
+    weights = {"params": params, "batch_stats": batch_stats}
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
+        batch_stats=batch_stats,
         opt_state=tx.init(params),
         key=train_key,
+        # Copied, because a step takes both by donation.
+        ema=jax.tree.map(jnp.copy, weights) if average else None,
     )
 
 
 def variables(state: TrainState) -> dict[str, Any]:
-    """Return what `model.apply` takes."""
+    """Return what `model.apply` takes: the weights as they are trained."""
     return {"params": state.params, "batch_stats": state.batch_stats}
+
+
+def tested(state: TrainState) -> dict[str, Any]:
+    """Return the weights that a run is tested with: their average if there is one."""
+    return variables(state) if state.ema is None else state.ema
 
 
 def _graft(params: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from fer_jax import checkpoint, epochs, metrics, models, results, signals, writers
 from fer_jax.alarms import Watch, find_alarms
+from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
 from fer_jax.data import Split
@@ -28,7 +29,7 @@ from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.sharding import check_batch, make_mesh, replicated
-from fer_jax.state import TrainState, init_state, variables
+from fer_jax.state import TrainState, init_state, tested, variables
 from fer_jax.steps import Inputs, classify_step, denoise_step
 
 
@@ -116,12 +117,19 @@ def prepare(
         raise UserError(
             f"config.batch_size is {config.batch_size}, more than the {n} training faces; lower it"
         )
+    if steps_per_epoch * config.epochs < config.optim.accumulate:
+        raise UserError(
+            f"config.optim.accumulate is {config.optim.accumulate}, and the whole run has "
+            f"{steps_per_epoch * config.epochs} batches, so nothing would be learned; lower it"
+        )
     model = models.build(config.model)
     tx = make_tx(config.optim, steps_per_epoch=steps_per_epoch, epochs=config.epochs)
     stored = splits["train"].images.shape[1:]
     check_faces(config, stored)
     image_shape = input_shape(stored, preprocess=read_preprocess(config))
-    initialise = partial(init_state, model=model, tx=tx, image_shape=image_shape)
+    initialise = partial(
+        init_state, model=model, tx=tx, image_shape=image_shape, average=config.ema > 0
+    )
     # Made inside jit: a replicated device_put that is donated later would delete its source.
     make_state = jax.jit(initialise, out_shardings=replicated(mesh))
     with explain_network(image_shape):
@@ -131,6 +139,13 @@ def prepare(
 
 def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
     """Return the step of the config's task, with its static options filled in."""
+    step = _make_task_step(config, model, tx)
+    if not config.ema:
+        return step
+    return averaged(step, decay=config.ema, accumulate=config.optim.accumulate)
+
+
+def _make_task_step(config: ConfigDict, model: Any, tx: Any) -> Any:
     strength = tuple(config.train_strength) or float(config.distortion.strength)
     augmentation = config.augmentation.to_dict()
     # A rotation by nothing would still interpolate every face.
@@ -270,7 +285,9 @@ def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
 def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
     """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
     trained = metrics.summarise(saved.totals)
-    validation, facts = watch.validate(variables(saved.state))
+    validation, facts = watch.validate(tested(saved.state))
+    if saved.state.ema is not None:
+        validation = epochs.merge_raw(validation, watch.validate(variables(saved.state))[0])
     loop = epochs.close_epoch(
         run.config, saved.loop, trained, validation, step=int(saved.state.step)
     )
@@ -278,16 +295,20 @@ def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
         loop["epoch"], trained, validation,
         learning_rate=_learning_rate(run, saved),
         alarms=find_alarms(trained, validation, facts),
+        watched=epochs.watched(run.config),
     )
-    plateau = judge(saved.plateau, epochs.monitored_value(validation))
+    plateau = judge(
+        saved.plateau, epochs.cost_of(validation, run.config.optim.plateau.metric)
+    )
     empty = jax.tree.map(jnp.zeros_like, saved.totals)
     return row, saved._replace(plateau=plateau, totals=empty, loop=loop)
 
 
 def _learning_rate(run: Run, saved: Saved) -> float:
-    """Return the rate of the epoch's last step, reductions on plateaus included."""
-    config = run.config
+    """Return the rate of the epoch's last update, reductions on plateaus included."""
+    config, every = run.config, run.config.optim.accumulate
     schedule = make_schedule(
         config.optim, steps_per_epoch=run.steps_per_epoch, epochs=config.epochs
     )
-    return float(schedule(int(saved.state.step) - 1) * saved.plateau.scale)
+    updates = max(int(saved.state.step) // every, 1)
+    return float(schedule((updates - 1) * every) * saved.plateau.scale)

@@ -127,6 +127,12 @@ def epoch_line(title: str, row: dict[str, Any], *, epochs: int) -> str:
         loss, accuracy = row[f"{name}_loss"], row[f"{name}_accuracy"]
         text = f"{short} " + ("nan" if loss is None else f"{loss:.4f}")
         parts.append(text if accuracy is None else f"{text} {accuracy:.1%}")
+    if "validation_raw_loss" in row:
+        loss, accuracy = row["validation_raw_loss"], row["validation_raw_accuracy"]
+        if accuracy is None:
+            parts.append("raw " + ("nan" if loss is None else f"{loss:.4f}"))
+        else:
+            parts.append(f"raw {accuracy:.1%}")
     parts += [f"{row['images_per_second']:.0f} img/s", f"{row['seconds']:.0f} s"]
     return "  ".join(parts)
 

@@ -58,14 +58,26 @@ WRONG = {
     "optim.beta1": (1.0, -0.1),
     "optim.beta2": (1.0, 2.0),
     "optim.epsilon": (0.0, -1.0),
+    "optim.momentum": (1.0, -0.1),
+    "optim.nesterov": (1, True),  # of Adam
+    "optim.l2": (-1e-4, NAN),
+    "optim.weight_decay": (-1e-4, INF, 1e-4),  # of Adam
+    "optim.decay": ("(", None),
+    "optim.clip_norm": (-1.0, NAN),
+    "optim.accumulate": (0, 1.5),
     "optim.schedule": ("cosinus",),
     "optim.warmup_epochs": (-1.0,),
+    "optim.step_epochs": (-1, 1.5, 10),  # of a constant rate
+    "optim.step_factor": (0.0, 1.1, NAN),
     "optim.rules": ((), (("(", "train"),), ((".*",),), ((".*", "slow"),), ((3, "train"),)),
     "optim.rate_factors": ({"dae": -1.0}, 0.1),
+    "optim.plateau.metric": ("acuracy", "raw_loss"),  # nothing is averaged
     "optim.plateau.factor": (1.0, 1.5, 0.0),
     "optim.plateau.patience": (-1, 1.5),
     "optim.plateau.min_delta": (-1.0, NAN),
     "optim.plateau.min_scale": (-0.1, 1.1),
+    "ema": (1.0, -0.1, NAN, True),
+    "early_stopping.metric": ("f1", "raw_accuracy", None),
     "early_stopping.patience": (-1,),
     "early_stopping.min_delta": (-1.0,),
     "evaluation.batch_size": (0,),
@@ -139,11 +151,35 @@ def test_a_value_at_the_end_of_its_range_passes(path, value):
         ("model.dropout", 1.5, "is 1.5; expected a finite number, at least 0 and below 1"),
         ("optim.rules", ((".*", "slow"),), "the label 'slow' without a factor"),
         ("model.classes", 8, "on fer2013 has 7: angry, disgust"),
+        ("early_stopping.metric", "f1", "Known: loss, accuracy, balanced_accuracy, macro_f1, "),
+        ("early_stopping.metric", "raw_macro_f1", "ema is 0; set it to 'macro_f1'"),
+        ("optim.weight_decay", 1e-4, "set optim.name to 'adamw', or optim.l2 for a term"),
+        ("optim.schedule", "step", ".optim.step_epochs is 0, and the schedule is 'step'"),
         ("model.name", "dae", ".task is 'classify', and the model 'dae' cannot do that"),
     ],
 )
 def test_the_message_says_what_was_expected(path, value, message):
     assert message in refusal(changed(path, value))
+
+
+def test_nesterov_is_a_kind_of_momentum():
+    config = common.get_config()
+    config.optim.update({"name": "sgd", "nesterov": True, "weight_decay": 1e-4})
+    checks.check_config(config)
+    config.optim.momentum = 0.0
+    assert ".optim.nesterov is True with the optimizer 'sgd' and a momentum of 0.0" in (
+        refusal(config)
+    )
+
+
+def test_who_denoises_is_chosen_by_the_loss():
+    config = load_config("configs/dae.py")
+    config.ema, config.early_stopping.metric = 0.99, "raw_loss"
+    checks.check_config(config)
+    config.optim.plateau.metric = "accuracy"
+    assert ".optim.plateau.metric is 'accuracy', and who denoises has a loss only" in (
+        refusal(config)
+    )
 
 
 def test_the_resnet_with_a_spare_output_passes_and_with_two_does_not():

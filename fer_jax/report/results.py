@@ -84,6 +84,7 @@ class Run(NamedTuple):
         for e in self.evaluations:
             if (
                 e.get("split") == split
+                and not e.get("weights")  # others than those that the run is tested with
                 and e.get("views") in (None, "plain")
                 and (e.get("distortion") or "clean") == distortion
                 and (strength is None or _same(e.get("strength"), strength))
@@ -95,7 +96,8 @@ class Run(NamedTuple):
         """List the evaluations under one distortion by rising strength, clean first as 0."""
         found = {}
         for e in self.evaluations:
-            if e.get("split") == split and e.get("views") in (None, "plain"):
+            plain = e.get("views") in (None, "plain") and not e.get("weights")
+            if e.get("split") == split and plain:
                 if (e.get("distortion") or "clean") == "clean":
                     found[0.0] = e | {"strength": 0.0}
                 elif e["distortion"] == distortion and e.get("strength") is not None:
