@@ -14,7 +14,7 @@ from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
 from fer_jax.predictions import Predictions
 from fer_jax.report import write_report
-from fer_jax.state import tested, variables
+from fer_jax.state import evaluated, variables
 from fer_jax.train import Run, prepare
 
 
@@ -37,7 +37,7 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
     config.mesh.data = 1  # wherever it was trained
     run = prepare(config, Path(workdir), data_dir=data_dir)
     weights = checkpoint.load_variables(
-        workdir, step=held["weights_step"], like=tested(run.state), average=config.ema > 0
+        workdir, step=held["weights_step"], like=evaluated(run.state), average=config.ema > 0
     )
     return Finished(held, run, weights)
 

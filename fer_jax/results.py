@@ -23,7 +23,7 @@ from fer_jax.ops.distortion import distort_each
 from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions
 from fer_jax.preprocess import VIEWS, prepare, read_preprocess
-from fer_jax.state import tested, variables
+from fer_jax.state import evaluated, variables
 from fer_jax.steps import to_unit
 
 SCHEMA = 1
@@ -162,7 +162,7 @@ def write(
 ) -> dict[str, Any]:
     """Evaluate a trained state as its config says and write everything that describes the run."""
     rows = writers.read_metrics(workdir)
-    loop, weights = saved.loop, {None: tested(saved.state), RAW: variables(saved.state)}
+    loop, weights = saved.loop, {None: evaluated(saved.state), RAW: variables(saved.state)}
     best = bool(config.restore_best)
     described = {
         "schema": SCHEMA,

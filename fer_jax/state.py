@@ -64,8 +64,8 @@ def variables(state: TrainState) -> dict[str, Any]:
     return {"params": state.params, "batch_stats": state.batch_stats}
 
 
-def tested(state: TrainState) -> dict[str, Any]:
-    """Return the weights that a run is tested with: their average if there is one."""
+def evaluated(state: TrainState) -> dict[str, Any]:
+    """Return the weights that a run is evaluated with: their average if there is one."""
     return variables(state) if state.ema is None else state.ema
 
 

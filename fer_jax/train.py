@@ -29,7 +29,7 @@ from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.sharding import check_batch, make_mesh, replicated
-from fer_jax.state import TrainState, init_state, tested, variables
+from fer_jax.state import TrainState, evaluated, init_state, variables
 from fer_jax.steps import Inputs, classify_step, denoise_step
 
 
@@ -285,7 +285,7 @@ def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
 def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
     """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
     trained = metrics.summarise(saved.totals)
-    validation, facts = watch.validate(tested(saved.state))
+    validation, facts = watch.validate(evaluated(saved.state))
     if saved.state.ema is not None:
         validation = epochs.merge_raw(validation, watch.validate(variables(saved.state))[0])
     loop = epochs.close_epoch(

@@ -154,3 +154,133 @@ def test_the_plateau_is_keras(plateau):
         found.append(float(state.scale))
     assert found == pytest.approx(keras_scales(LOSSES, **plateau), rel=1e-6)
     assert found[-1] < 1  # it fired
+
+
+def follow(optim, gradients, params, *, steps_per_epoch=4, epochs=10):
+    """Give the parameters after updates along the given gradients."""
+    tx = make_tx(optim, steps_per_epoch=steps_per_epoch, epochs=epochs)
+
+    @jax.jit
+    def step(params, opt_state, gradient):
+        updates, opt_state = tx.update(gradient, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    opt_state = tx.init(params)
+    for gradient in gradients:
+        params, opt_state = step(params, opt_state, gradient)
+    return params
+
+
+def draw(count, *, seed=0):
+    """Draw trees like PARAMS, with numbers of about one."""
+    generator = np.random.default_rng(seed)
+    return [
+        jax.tree.map(lambda leaf: jnp.asarray(generator.normal(size=leaf.shape), "f4"), PARAMS)
+        for _ in range(count)
+    ]
+
+
+PLAIN = {"name": "sgd", "momentum": 0.0, "learning_rate": 1.0, "schedule": "constant"}
+
+
+def test_l2_is_the_gradient_of_its_term_in_the_loss():
+    (params, gradient), l2 = draw(2), 0.05
+    after = follow(optim_config(**PLAIN, l2=l2), [gradient], params)
+    # At a rate of 1 the step is the whole gradient: the loss's, and that of l2 * sum(kernels**2).
+    term = jax.grad(lambda p: l2 * sum(
+        jnp.sum(layer["kernel"] ** 2) for part in p.values() for layer in part.values()
+    ))(params)
+    jax.tree.map(
+        lambda new, old, g, t: np.testing.assert_allclose(new, old - (g + t), rtol=1e-5, atol=1e-6),
+        after, params, gradient, term,
+    )
+    assert float(jnp.abs(term["vgg"]["conv1_1"]["kernel"]).max()) > 0.1
+    assert not term["vgg"]["conv1_1"]["bias"].any()
+
+
+EVERYTHING = {"l2": 0.05, "weight_decay": 0.1, "clip_norm": 0.5, "accumulate": 2}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_frozen_parameters_stay_to_the_bit_under_decay_clipping_and_accumulation(name):
+    rules = (("^dae/", "frozen"), (".*", "train"))
+    optim = optim_config(name=name, rules=rules, **EVERYTHING)
+    params, *gradients = draw(7)
+    after = follow(optim, gradients, params)
+    jax.tree.map(np.testing.assert_array_equal, after["dae"], params["dae"])
+    assert all(jax.tree.leaves(jax.tree.map(
+        lambda new, old: bool((new != old).all()), after["vgg"], params["vgg"]
+    )))
+    tx = make_tx(optim, steps_per_epoch=4, epochs=1)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(tx.init(PARAMS)) if leaf.ndim]
+    # The VGG's alone: the mean gradient, and SGD's trace or Adam's two moments.
+    assert sorted(shapes) == sorted([(2, 5), (5,)] * (2 if name == "sgd" else 3))
+
+
+def test_clipping_takes_the_norm_of_all_that_trains_and_of_nothing_else():
+    rules = (("^dae/.*bias", "frozen"), ("^dae/", "dae"), (".*", "train"))
+    optim = optim_config(**PLAIN, rules=rules, rate_factors={"dae": 0.1}, clip_norm=1.0)
+    gradient = jax.tree.map(jnp.ones_like, PARAMS)
+    gradient["dae"]["encode1"]["bias"] *= 1e6
+    after = follow(optim, [gradient], PARAMS)
+    # 3 x 2 + 2 x 5 + 5 ones train, under two labels: their norm is the root of 21.
+    step = 1 / np.sqrt(21)
+    np.testing.assert_allclose(after["vgg"]["conv1_1"]["bias"], 1 - step, rtol=1e-5)
+    np.testing.assert_allclose(after["dae"]["encode1"]["kernel"], 1 - 0.1 * step, rtol=1e-5)
+    # Of a norm that is within the bound nothing is taken.
+    small = jax.tree.map(lambda leaf: leaf * 1e-3, gradient)
+    small["dae"]["encode1"]["bias"] *= 0
+    np.testing.assert_allclose(
+        follow(optim, [small], PARAMS)["vgg"]["conv1_1"]["bias"], 1 - 1e-3, rtol=1e-6
+    )
+
+
+def test_accumulated_batches_are_one_update_of_their_mean():
+    fields = {"name": "adamw", "weight_decay": 0.1, "l2": 0.01, "clip_norm": 1.0,
+              "schedule": "cosine", "learning_rate": 0.1}
+    params, *gradients = draw(13)
+    small = follow(
+        optim_config(**fields, accumulate=3), gradients, params, steps_per_epoch=12, epochs=1
+    )
+    means = [
+        jax.tree.map(lambda *leaves: sum(leaves) / 3, *gradients[i : i + 3])
+        for i in range(0, 12, 3)
+    ]
+    whole = follow(optim_config(**fields), means, params, steps_per_epoch=4, epochs=1)
+    # The cosine too: 12 batches or 4 larger ones are the same epoch, and rates are by the epoch.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), small, whole)
+    two = follow(optim_config(**fields, accumulate=3), gradients[:2], params)
+    jax.tree.map(np.testing.assert_array_equal, two, params)
+
+
+def test_the_steps_schedule_falls_after_epochs():
+    fields = {"schedule": "step", "step_epochs": 2, "step_factor": 0.5}
+    found = rates(steps=17, **fields)  # epochs of 4 steps
+    assert found == pytest.approx([0.1] * 8 + [0.05] * 8 + [0.025], rel=1e-4)
+    warm = rates(steps=9, **fields, warmup_epochs=0.5)
+    assert warm == pytest.approx([0, 0.05, *[0.1] * 6, 0.05], rel=1e-4)
+
+
+def test_a_decay_that_no_parameter_has_is_refused():
+    tx = make_tx(optim_config(l2=1e-4, decay="kernels$"), steps_per_epoch=1, epochs=1)
+    with pytest.raises(ValueError, match="config.optim.decay is 'kernels.'.*nothing would decay"):
+        jax.eval_shape(tx.init, PARAMS)
+
+
+def test_what_is_off_is_not_there():
+    ours = make_tx(optim_config(), steps_per_epoch=4, epochs=10)
+    plain = optax.partition({"train": optax.adam(1e-3, 0.9, 0.99, 1e-7)}, lambda params: (
+        jax.tree.map(lambda leaf: "train", params)
+    ))
+    gradients = draw(3)
+    held = ours.init(PARAMS), plain.init(PARAMS)
+    assert [leaf.shape for leaf in jax.tree.leaves(held[0]) if leaf.ndim] == [
+        leaf.shape for leaf in jax.tree.leaves(held[1]) if leaf.ndim
+    ]
+    for gradient in gradients:
+        updates = []
+        for i, tx in enumerate((ours, plain)):
+            update, state = tx.update(gradient, held[i], PARAMS)
+            held = (state, held[1]) if i == 0 else (held[0], state)
+            updates.append(update)
+        jax.tree.map(np.testing.assert_array_equal, *updates)
