@@ -210,7 +210,7 @@ def _evaluation(row: Row, result: Result, split: str) -> dict[str, Any] | None:
     name, strength = (chosen["name"], chosen["strength"]) if row.distorted else ("clean", 0.0)
     wanted = {"split": split, "views": "plain", "distortion": name, "strength": strength}
     found = (e for e in result.held["evaluations"] if wanted.items() <= e.items())
-    return next(found, None)
+    return next((e for e in found if not e.get("weights")), None)
 
 
 def _counted(number, row, counts) -> dict[str, Any] | None:

@@ -81,7 +81,8 @@ def place(entry: dict[str, Any]) -> str:
     """Name an evaluation shortly, as in `test random_grey 0.3 ten_crop`."""
     clean = entry["distortion"] == "clean"
     parts = [entry["split"], "clean" if clean else f"{entry['distortion']} {entry['strength']:g}"]
-    return " ".join(parts + ([] if entry["views"] == "plain" else [entry["views"]]))
+    parts += [] if entry["views"] == "plain" else [entry["views"]]
+    return " ".join(parts + ([f"{entry['weights']} weights"] if entry.get("weights") else []))
 
 
 def _collapses(entry: dict, support: np.ndarray, predicted: np.ndarray) -> list[str]:
