@@ -56,14 +56,15 @@ $(STAMP): $(wildcard $(LOCK)) pyproject.toml
 	@$(VENV)/bin/python -m pip install $(PIP) --no-deps -e .
 	@touch $@
 
-# Renew the lock of $(PYTHON)'s version: the newest versions that pyproject.toml admits, tests and
-# TensorBoard included. Once for each Python: make lock PYTHON=python3.11, make lock PYTHON=python3.12
+# Renew the lock of $(PYTHON)'s version: the newest versions that pyproject.toml admits, tests,
+# TensorBoard and readers of pretrained weights included. Once for each Python:
+# make lock PYTHON=python3.11, make lock PYTHON=python3.12
 lock:
 	@if [ -z "$(VERSION)" ]; then echo "make: there is no $(PYTHON) here"; exit 1; fi
 	@set -e; beside=$$(mktemp -d); trap 'rm -rf "$$beside"' EXIT; \
 	echo "Resolving the newest versions for Python $(VERSION)"; \
 	$(PYTHON) -m venv "$$beside"; \
-	"$$beside/bin/python" -m pip install $(PIP) ".[test,tensorboard]"; \
+	"$$beside/bin/python" -m pip install $(PIP) ".[test,tensorboard,pretrained]"; \
 	{ echo "# Written by: make lock PYTHON=python$(VERSION)"; \
 	  "$$beside/bin/python" -m pip freeze --exclude fer_jax; } > $(LOCK).tmp; \
 	mv $(LOCK).tmp $(LOCK); \

@@ -54,9 +54,14 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "dtype": "float32",  # of the computation; bfloat16 on accelerators
             },
             # Parameters that come from another run: {"dae": "configs/dae.py"} fills params["dae"].
-            # "runs.NAME" is the run of that name in the same study.
+            # "runs.NAME" is the run of that name in the same study. A key that begins with "^" is a
+            # regex of the parameters to take from a run that keeps its own data (transfer):
+            # {"^(?!head/)": "runs.raf_db"} takes all but the head.
             "init": {},
             "init_dir": "",  # a folder that holds finished upstream runs, as init_dir/NAME
+            # A file that the network starts from, if any: torchvision's vgg16, vgg16_bn or alexnet
+            # (.pth, .safetensors) or Keras' VGG16 (.h5). config.init comes after it.
+            "pretrained": "",
             "augmentation": {
                 "rotate": (-20.0, 20.0),  # degrees, as Keras reads rotation_range=20
                 "flip": True,
@@ -94,6 +99,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "step_factor": 0.1,  # ... to this share of itself
                 "rules": ((".*", "train"),),  # (regex, label); the label "frozen" trains nothing
                 "rate_factors": {},  # of the labels other than "train", on learning_rate
+                "thaw_epochs": {},  # label: epochs for which its parameters are frozen first
                 "plateau": {
                     "metric": "loss",  # as early_stopping.metric
                     "factor": 0.5,

@@ -7,6 +7,7 @@ COMMANDS = {
     "fer_jax.data.prepare": "read a dataset in whatever layout it came",
     "fer_jax.data.audit": "look for duplicates and leaks in a dataset",
     "fer_jax.summary": "show a config's network layer by layer",
+    "fer_jax.pretrained": "show what a file of weights brings",
     "fer_jax.evaluate": "evaluate a finished run once more",
     "fer_jax.compare": "compare two finished runs face by face",
     "fer_jax.ensemble": "combine finished runs by every rule",

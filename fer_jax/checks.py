@@ -24,6 +24,7 @@ from fer_jax.optim import FROZEN, OPTIMIZERS, SCHEDULES
 from fer_jax.preprocess import AVERAGES, VIEWS
 from fer_jax.results import DENOISING
 from fer_jax.sharding import check_batch, make_mesh
+from fer_jax.starts import check_init, check_pretrained, check_thaw
 
 FIELDS: dict[str, Check] = {
     "task": one_of(("classify", "denoise")),
@@ -48,6 +49,7 @@ FIELDS: dict[str, Check] = {
     "model.dtype": one_of(DTYPES),
     "init": mapping(text),
     "init_dir": text,
+    "pretrained": text,
     "augmentation.rotate": each(number(*RANGES["rotate"]), lengths=(2,), rising=True),
     "augmentation.flip": flag,
     "augmentation.shift": number(*RANGES["shift"]),
@@ -79,6 +81,7 @@ FIELDS: dict[str, Check] = {
     "optim.step_factor": number(0, 1, above=True),
     "optim.rules": each(record(pattern, text), least=1),
     "optim.rate_factors": mapping(number(0)),
+    "optim.thaw_epochs": mapping(number(0)),
     "optim.plateau.metric": one_of(METRICS),
     "optim.plateau.factor": number(0, 1, above=True, below=True),
     "optim.plateau.patience": whole(0),
@@ -326,7 +329,8 @@ def _protocol(config: ConfigDict) -> str:
 
 # What several fields must have in common: the complaint that follows the config's name, or "".
 RELATIONS = (
-    _strengths, _rule_labels, _optimizer, _metrics, _task, _reconstruction, _preprocess, _protocol,
+    _strengths, _rule_labels, _optimizer, check_thaw, check_init, check_pretrained, _metrics, _task,
+    _reconstruction, _preprocess, _protocol,
 )
 
 

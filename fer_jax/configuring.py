@@ -124,6 +124,8 @@ LATER = {
     "optim.plateau.metric": "loss",
     "ema": 0.0,
     "early_stopping.metric": "loss",
+    "pretrained": "",
+    "optim.thaw_epochs": {},
 }
 
 
@@ -174,6 +176,11 @@ def is_study(config: ConfigDict) -> bool:
 def is_grid(config: ConfigDict) -> bool:
     """Tell whether the config lists values of some fields, and is a run at each point of them."""
     return "grid" in config
+
+
+def is_pattern(key: str) -> bool:
+    """Tell whether a key of `config.init` is a regex of parameters' names, or else a part's."""
+    return key.startswith("^")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

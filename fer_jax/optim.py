@@ -25,7 +25,9 @@ def make_tx(
     `optim.rules` are ordered pairs (regex, label); a parameter, named like `vgg/conv1_1/kernel`,
     takes the label of the first regex that `re.search` finds in it. The label "frozen" means no
     update and no optimizer memory, "train" has `optim.learning_rate`, and any other label that
-    rate times its factor in `optim.rate_factors`.
+    rate times its factor in `optim.rate_factors`. A label in `optim.thaw_epochs` is frozen for that
+    many epochs: no update and no moments gathered; then it trains at the rate that the schedule has
+    reached. BatchNorm's running statistics follow the faces all the while.
 
     What trains passes these stages, of which those that are off are not there:
 
@@ -34,7 +36,8 @@ def make_tx(
     2. `optim.l2`: the gradient of the term `l2 * sum(w**2)` in the loss, `2 * l2 * w`, as by Keras'
        `kernel_regularizer=L2(l2)`. The `weight_decay` of PyTorch's Adam and SGD is twice this `l2`.
     3. `optim.clip_norm`: gradients are scaled so that the norm of all of them, over every label
-       that trains, is at most this (Pascanu et al. 2013). L2's are among them, as in Keras.
+       that trains or will thaw, is at most this (Pascanu et al. 2013). L2's are among them, as in
+       Keras.
     4. The optimizer, `optim.name`. `optim.weight_decay` is decoupled (Loshchilov & Hutter 2019): a
        step subtracts `rate * weight_decay * w`, as PyTorch's AdamW does.
 
@@ -54,7 +57,17 @@ def make_tx(
             rate = make_schedule(
                 optim, steps_per_epoch=steps_per_epoch, epochs=epochs, factor=factors[label]
             )
-            transforms[label] = _optimizer(optim, _every(optim.accumulate, rate))
+            rate = _every(optim.accumulate, rate)
+            # In updates, like the rate: none of the batches of the first one is from before.
+            thaw = -(-round(optim.thaw_epochs.get(label, 0) * steps_per_epoch) // optim.accumulate)
+            if thaw:
+                # The optimizer counts its own updates, which begin when it thaws.
+                rate = partial(_later, rate, thaw)
+            transforms[label] = _optimizer(optim, rate)
+            if thaw:
+                transforms[label] = optax.transforms.conditionally_mask(
+                    transforms[label], lambda update, thaw=thaw: update >= thaw
+                )
         else:
             raise UserError(
                 f"config.optim.rules has the label {label!r} without a factor in "
@@ -191,6 +204,10 @@ def _decayed(params: Any, *, optim: ConfigDict) -> Any:
     return jax.tree_util.tree_map_with_path(
         lambda path, _: re.search(optim.decay, parameter_name(path)) is not None, params
     )
+
+
+def _later(rate: optax.Schedule, thaw: int, update: jax.Array) -> jax.Array:
+    return rate(update + thaw)
 
 
 def _optimizer(optim: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:

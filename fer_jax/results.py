@@ -38,7 +38,7 @@ def claim(
 ) -> dict[str, Any] | None:
     """Take a workdir for a config; return its results if that training is finished there.
 
-    `upstream` are the config hashes of the runs that it starts from.
+    `upstream` are the config hashes of the runs that it starts from, as `identify` gives them.
 
     Raises:
       UserError: the workdir holds a run of another config; the differing fields are listed.
@@ -73,6 +73,17 @@ def find_finished(
                 + "\nchoose another --workdir, or remove that folder"
             )
     return finished
+
+
+def identify(upstream: dict[str, Any]) -> dict[str, str]:
+    """Name what a run starts from: runs by their config hash, a pretrained file by its SHA-256.
+
+    `upstream` is what the results say of each, by its key in `config.init`, or "pretrained".
+    """
+    return {
+        name: described.get("config_hash") or described["sha256"]
+        for name, described in upstream.items()
+    }
 
 
 def read(workdir: Path) -> dict[str, Any] | list[dict[str, Any]] | None:

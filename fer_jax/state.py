@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 
 class TrainState(NamedTuple):
@@ -36,17 +37,18 @@ def init_state(
     Args:
       key: the run's key; initialisation and training draw from different folds of it.
       image_shape: `(h, w, c)` of what the network sees of one face.
-      start: parameters that replace the subtree of their name, such as `{"dae": params}`.
+      start: arrays of `params` and `batch_stats` that replace those of the same name, nested as
+        the model's; the others are drawn.
       average: the state also holds the average of the weights, which begins as they do.
 
     Raises:
-      ValueError: a subtree of `start` has another shape than the model's.
+      ValueError: an array of `start` is none of the model's, or of another shape.
     """
     init_key, train_key = jax.random.split(key)
     # A batch of two: BatchNorm's variance of one example is zero.
     variables = model.init(init_key, jnp.zeros((2, *image_shape)), train=False)
-    params = _graft(variables["params"], start or {})
-    batch_stats = variables.get("batch_stats", {})
+    variables = _graft(variables, start) if start else variables
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
     weights = {"params": params, "batch_stats": batch_stats}
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -69,13 +71,13 @@ def evaluated(state: TrainState) -> dict[str, Any]:
     return variables(state) if state.ema is None else state.ema
 
 
-def _graft(params: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
-    for name, subtree in start.items():
-        expected = jax.tree.map(jnp.shape, params.get(name))
-        given = jax.tree.map(jnp.shape, subtree)
-        if expected != given:
+def _graft(variables: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
+    ours, given = flatten_dict(variables), flatten_dict(start)
+    for path, array in given.items():
+        expected = jnp.shape(ours[path]) if path in ours else None
+        if jnp.shape(array) != expected:
             raise ValueError(
-                f"config.init[{name!r}] brings parameters of shapes {given}, "
-                f"the model's are {expected}; use the same model fields in both configs"
+                f"config.init brings {'/'.join(path)!r} of shape {jnp.shape(array)}, and the "
+                f"model's is {expected}; use the same model fields in both configs"
             )
-    return {**params, **start}
+    return unflatten_dict({**ours, **given})

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from fer_jax import lock, results, writers
+from fer_jax import lock, pretrained, results, transfer, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
-from fer_jax.configuring import config_hash, is_grid, is_study, load_config
+from fer_jax.configuring import config_hash, is_grid, is_pattern, is_study, load_config
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
 from fer_jax.finished import complete, load_run
@@ -19,6 +19,7 @@ from fer_jax.grid import points_of, runs_of
 from fer_jax.preprocess import read_preprocess
 from fer_jax.report import write_csv, write_report
 from fer_jax.train import train_and_evaluate
+from fer_jax.weight_files import hash_file
 
 SIBLING = "runs."
 
@@ -69,8 +70,8 @@ def share_upstream(
     shared, hashes = {}, set()
     for config, folder in runs.values():
         found = {} if config.init_dir else _find_all(config, folder, siblings={})
-        for name, (upstream, _) in found.items():
-            own = config_hash(upstream)
+        for upstream, alone in found.values():
+            own, name = config_hash(upstream), alone.name
             if own not in hashes:
                 place = f"{name}-{own}" if f"upstream/{name}" in shared else name
                 shared[f"upstream/{place}"] = upstream, workdir / "upstream" / place
@@ -90,14 +91,27 @@ def run_one(
     `siblings` are the runs of the same study: name to config and workdir.
     """
     found = _find_all(config, workdir, siblings=siblings)
-    hashes = _hashes(found)
-    if results.claim(workdir, config, upstream=hashes) is not None:
+    if results.claim(workdir, config, upstream=_hashes(config, found)) is not None:
         logging.info("%s is finished", workdir)
         return complete(config, workdir, data_dir=data_dir)
     start, described = {}, {}
-    for name, (upstream, folder) in found.items():
+    shapes = transfer.shapes_of(config, data_dir=data_dir) if found or config.pretrained else {}
+    if config.pretrained:
+        file = config.pretrained
+        loaded = pretrained.load(file, shapes, network=config.model.name)
+        start, described["pretrained"] = loaded.variables, pretrained.describe(file, loaded)
+    for key, (upstream, _) in found.items():
+        # Before hours are spent on a run from which nothing can be taken.
+        transfer.select(key, transfer.shapes_of(upstream, data_dir=data_dir), shapes)
+    for key, (upstream, folder) in found.items():
         train_missing(upstream, folder, siblings=siblings, data_dir=data_dir)
-        start[name], described[name] = load_start(folder, data_dir=data_dir)
+        weights, described[key] = load_start(folder, data_dir=data_dir)
+        taken = transfer.select(key, weights, shapes)
+        if is_pattern(key):
+            # A regex does not say by itself how much of which faces' run it takes.
+            counts = {"taken": transfer.count(taken), "of": transfer.count(shapes)}
+            described[key] |= {"dataset": upstream.data.dataset, **counts}
+        start = transfer.merge(start, taken)
     return train_and_evaluate(
         config, workdir, data_dir=data_dir, start=start, upstream=described
     )
@@ -115,7 +129,7 @@ def train_missing(
     Raises:
       UserError: its workdir holds a run of another config.
     """
-    hashes = _hashes(_find_all(config, workdir, siblings=siblings))
+    hashes = _hashes(config, _find_all(config, workdir, siblings=siblings))
     if results.find_finished(workdir, config, upstream=hashes) is not None:
         return
     # The study has locked its own runs.
@@ -156,13 +170,16 @@ def _find_all(config, workdir, *, siblings) -> dict[str, tuple[ConfigDict, Path]
     }
 
 
-def _hashes(found: dict[str, tuple[ConfigDict, Path]]) -> dict[str, str]:
-    return {name: config_hash(upstream) for name, (upstream, _) in found.items()}
+def _hashes(config: ConfigDict, found: dict[str, tuple[ConfigDict, Path]]) -> dict[str, str]:
+    """Name what a run starts from as `results.identify` does of its finished results."""
+    # Its name is in the config; this tells a file of other weights by the same name.
+    file = {"pretrained": hash_file(config.pretrained)} if config.pretrained else {}
+    return file | {key: config_hash(upstream) for key, (upstream, _) in found.items()}
 
 
 def find_upstream(
     reference: str,
-    name: str,
+    entry: str,
     config: ConfigDict,
     workdir: Path,
     *,
@@ -170,50 +187,71 @@ def find_upstream(
 ) -> tuple[ConfigDict, Path]:
     """Return the config and the workdir, trained or not, of the upstream run `reference`.
 
-    `runs.NAME` is the study's run NAME. A config file takes over this run's data, seed and
-    distortion; it is looked for among the study's runs (the same config hash), then in
-    `config.init_dir/NAME`, and else belongs in `workdir/upstream/NAME`.
+    `runs.NAME` is the study's run NAME. A config file is looked for among the study's runs (the
+    same config hash), then in `config.init_dir/NAME`, and else belongs in `workdir/upstream/NAME`.
+
+    `entry` is the key of `config.init`. Where it names a part of the network, that part belongs to
+    this run: a config file takes over this run's data, seed and distortion, and NAME is `entry`.
+    Where it is a regex (see `transfer.select`) the upstream run is one of its own, such as RAF-DB's
+    before SFEW's: it keeps its data and all else, and NAME is the config file's, with its variant.
+    Two runs on one dataset must always agree in data and seed, or the one may have learned from the
+    other's test faces.
 
     Raises:
       UserError: there is no such run in the study, it trains on other faces, or init_dir does not
         hold a finished run.
     """
+    transferred = is_pattern(entry)
     if reference.startswith(SIBLING):
         sibling = reference.removeprefix(SIBLING)
         if sibling not in siblings:
             raise UserError(
-                f"config.init.{name} is {reference!r}, and the study has no run {sibling!r}. "
+                f"config.init.{entry} is {reference!r}, and the study has no run {sibling!r}. "
                 f"{suggest(sibling, siblings)}"
             )
         upstream, folder = siblings[sibling]
-        for field in ("data", "seed"):
-            if upstream[field] != config[field]:
-                raise UserError(
-                    f"{workdir} and the run {sibling!r} it starts from differ in config.{field}, "
-                    "so one would be tested on faces the other has trained on; set both alike"
-                )
+        _check_faces(upstream, sibling, config, workdir, transferred=transferred)
+        return upstream, folder
+    upstream = load_config(reference)
+    if is_study(upstream):
+        raise UserError(f"config.init.{entry} is {reference!r}, a study; name a single run")
+    if transferred:
+        path, _, variant = reference.partition(":")
+        name = "-".join(filter(None, (Path(path).stem, variant)))
+        _check_faces(upstream, reference, config, workdir, transferred=True)
     else:
-        upstream, folder = load_config(reference), workdir / "upstream" / name
-        if is_study(upstream):
-            raise UserError(f"config.init.{name} is {reference!r}, a study; name a single run")
+        name = entry
         for field in ("data", "seed", "distortion"):
             upstream[field] = config[field]
-        wanted = config_hash(upstream)
-        same = [pair for pair in siblings.values() if config_hash(pair[0]) == wanted]
-        if same:
-            upstream, folder = same[0]
-        elif config.init_dir:
-            folder = Path(config.init_dir) / name
-            if results.read(folder) is None:
-                raise UserError(
-                    f"config.init_dir has no finished run at {folder}; "
-                    f"train {reference} there first, or leave init_dir empty"
-                )
+    wanted = config_hash(upstream)
+    same = [pair for pair in siblings.values() if config_hash(pair[0]) == wanted]
+    if same:
+        return same[0]
+    if not config.init_dir:
+        return upstream, workdir / "upstream" / name
+    folder = Path(config.init_dir) / name
+    if results.read(folder) is None:
+        raise UserError(
+            f"config.init_dir has no finished run at {folder}; "
+            f"train {reference} there first, or leave init_dir empty"
+        )
     return upstream, folder
 
 
+def _check_faces(upstream, name, config, workdir, *, transferred) -> None:
+    """Refuse a start from a run whose training faces may be among this run's test faces."""
+    if transferred and upstream.data.dataset != config.data.dataset:
+        return
+    for field in ("data", "seed"):
+        if upstream[field] != config[field]:
+            raise UserError(
+                f"{workdir} and the run {name!r} it starts from differ in config.{field}, "
+                "so one would be tested on faces the other has trained on; set both alike"
+            )
+
+
 def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict[str, Any]]:
-    """Load an upstream run's parameters, and what the results of this one say of it.
+    """Load an upstream run's weights, and what the results of this one say of it.
 
     Raises:
       UserError: it is a DAE that reconstructs every face alike, so nothing can stand on it.
@@ -233,4 +271,4 @@ def load_start(workdir: Path, *, data_dir: str | None = None) -> tuple[Any, dict
             )
     described = {name: held[name] for name in ("run", "config_hash", "best_epoch", "commit")}
     # On the host, because this run's mesh may not be the upstream run's.
-    return jax.device_get(finished.weights["params"]), described
+    return jax.device_get(finished.weights), described

@@ -45,13 +45,15 @@ class Layer(NamedTuple):
     rule: str
 
 
-def abstract_state(config: ConfigDict) -> TrainState:
+def abstract_state(config: ConfigDict, *, data_dir: str | None = None) -> TrainState:
     """Return the shapes and dtypes of a run's fresh state.
+
+    `data_dir` is looked into only for the faces' size in a dataset that is none of ours.
 
     Raises:
       UserError: the config names a dataset, network or optimizer that there is not.
     """
-    stored = face_shape(config.data.dataset)
+    stored = face_shape(config.data.dataset, data_dir=data_dir)
     image_shape = input_shape(stored, preprocess=read_preprocess(config))
     initialise = partial(
         init_state,

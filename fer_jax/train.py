@@ -67,8 +67,8 @@ def train_and_evaluate(
     Args:
       workdir: gets the checkpoints, metrics.jsonl and results.json; a finished run is not redone.
       data_dir: folder of the prepared datasets.
-      start: parameters from other runs, by the name of the subtree they fill.
-      upstream: what the results say of those runs.
+      start: parameters and running statistics that do not start anew, as `init_state` takes them.
+      upstream: what the results say of where those are from, by `results.identify`'s names.
 
     Returns the results, as in results.json.
 
@@ -76,8 +76,7 @@ def train_and_evaluate(
       UserError: a config that cannot be run, data that are not there, a workdir of another config.
       Stopped: SIGTERM or Ctrl-C; the state is saved and the same call goes on from it.
     """
-    hashes = {name: described["config_hash"] for name, described in (upstream or {}).items()}
-    finished = results.claim(workdir, config, upstream=hashes)
+    finished = results.claim(workdir, config, upstream=results.identify(upstream or {}))
     if finished is not None:
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)

@@ -38,8 +38,9 @@ WRONG = {
     "model.kernel_init": ("he", None),
     "model.freeze_dae": (0, None),
     "model.dtype": ("float16", "fp32"),
-    "init": ("x", {"dae": 3}),
+    "init": ("x", {"dae": 3}, {"^(": "configs/dae.py"}),
     "init_dir": (None, 3),
+    "pretrained": (None, 3, "vgg16.npz", "vgg16"),
     "augmentation.rotate": ((20.0, -20.0), (20.0,), (0.0, 181.0), (NAN, 0.0), None, 20.0),
     "augmentation.flip": ("no",),
     "augmentation.shift": (-0.1, 1.1),
@@ -71,6 +72,7 @@ WRONG = {
     "optim.step_factor": (0.0, 1.1, NAN),
     "optim.rules": ((), (("(", "train"),), ((".*",),), ((".*", "slow"),), ((3, "train"),)),
     "optim.rate_factors": ({"dae": -1.0}, 0.1),
+    "optim.thaw_epochs": ({"train": -1.0}, {"dae": 1}, {"train": 150}, 3),
     "optim.plateau.metric": ("acuracy", "raw_loss"),  # nothing is averaged
     "optim.plateau.factor": (1.0, 1.5, 0.0),
     "optim.plateau.patience": (-1, 1.5),

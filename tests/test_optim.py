@@ -72,6 +72,45 @@ def test_each_label_has_its_rate():
     np.testing.assert_allclose(params["vgg"]["conv1_1"]["bias"], 1 - 0.1, rtol=1e-5)
 
 
+def test_a_label_thaws_at_its_epoch_at_the_schedules_rate_and_after_a_resume_alike():
+    rules = (("^dae/", "dae"), (".*", "train"))
+    optim = optim_config(
+        rules=rules, learning_rate=0.1, rate_factors={"dae": 1.0}, thaw_epochs={"dae": 1.5},
+        schedule="cosine",
+    )
+    # Half of three epochs of 4 steps: frozen in steps 0 to 5, half-way down the cosine at 6.
+    tx = make_tx(optim, steps_per_epoch=4, epochs=3)
+    step = jax.jit(lambda grads, state: tx.update(grads, state, PARAMS))
+    ones, opt_state = jax.tree.map(jnp.ones_like, PARAMS), tx.init(PARAMS)
+    huge = {**ones, "dae": jax.tree.map(lambda leaf: 1e6 * leaf, ones["dae"])}
+    for i in range(7):
+        if i == 3:  # what a checkpoint keeps: the arrays alone
+            leaves, shape = jax.tree.flatten(jax.device_get(opt_state))
+            opt_state = jax.tree.unflatten(shape, leaves)
+        # Frozen gradients, whatever they are, are not remembered: Adam's moments of them would
+        # make the first step after the thaw small.
+        updates, opt_state = step(huge if i < 6 else ones, opt_state)
+        rate = 0.1 * (1 + np.cos(np.pi * i / 12)) / 2
+        np.testing.assert_allclose(updates["vgg"]["conv1_1"]["bias"], -rate, rtol=1e-4)
+        for leaf in jax.tree.leaves(updates["dae"]):
+            np.testing.assert_allclose(leaf, -rate if i == 6 else 0, rtol=1e-4)
+
+
+def test_a_label_thaws_with_the_first_update_whose_batches_all_come_after():
+    optim = optim_config(
+        rules=(("^dae/", "dae"), (".*", "train")), learning_rate=0.1, rate_factors={"dae": 1.0},
+        thaw_epochs={"dae": 1.25}, schedule="cosine", accumulate=2,
+    )
+    # After five batches of four an epoch: the update of batches 6 and 7, at the rate of batch 6.
+    tx = make_tx(optim, steps_per_epoch=4, epochs=3)
+    step = jax.jit(lambda state: tx.update(jax.tree.map(jnp.ones_like, PARAMS), state, PARAMS))
+    opt_state = tx.init(PARAMS)
+    for i in range(8):
+        updates, opt_state = step(opt_state)
+        expected = -0.05 if i == 7 else 0
+        np.testing.assert_allclose(updates["dae"]["encode1"]["bias"], expected, rtol=1e-4)
+
+
 def test_a_label_without_a_factor_is_refused():
     optim = optim_config(rules=(("^dae/", "dea"), (".*", "train")), rate_factors={"dae": 0.1})
     with pytest.raises(UserError, match=r"label 'dea' without a factor.*Did you mean 'dae'\?"):

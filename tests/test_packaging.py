@@ -59,7 +59,7 @@ def test_every_import_is_declared():
 
 
 def test_dependencies_have_lower_bounds_only():
-    for requirement in requirements("cuda", "tensorboard", "test"):
+    for requirement in requirements("cuda", "pretrained", "tensorboard", "test"):
         assert [s.operator for s in requirement.specifier] == [">="], requirement
 
 
@@ -89,7 +89,7 @@ def test_lock_pins_exact_versions_and_names_no_address(python):
 @pytest.mark.parametrize("python", LOCKS)
 def test_lock_satisfies_pyproject(python):
     versions = locked(LOCKS[python])
-    for requirement in requirements("tensorboard", "test"):
+    for requirement in requirements("pretrained", "tensorboard", "test"):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} but {version} is locked"
 

@@ -225,7 +225,7 @@ def test_init_makes_a_state_and_takes_parameters_from_elsewhere():
     )
     abstract = jax.eval_shape(initialise)
     dae = fill_state(abstract).params["dae"]
-    started = jax.jit(lambda start: initialise(start=start).params)({"dae": dae})
+    started = jax.jit(lambda start: initialise(start=start).params)({"params": {"dae": dae}})
     jax.tree.map(np.testing.assert_array_equal, started["dae"], dae)
-    with pytest.raises(ValueError, match=r"config.init\['dae'\] brings parameters of shapes"):
-        jax.eval_shape(partial(initialise, start={"dae": {"encode1": dae["encode2"]}}))
+    with pytest.raises(ValueError, match="brings 'params/dae/encode1/kernel' of shape"):
+        jax.eval_shape(partial(initialise, start={"params": {"dae": {"encode1": dae["encode2"]}}}))
