@@ -3,7 +3,7 @@
 Command:  python -m fer_jax.main --config=configs/lip_vgg16.py
 Time:     not yet timed on real faces.
 Expected: Dong reports 83.15 % on RAF-DB, 84.97 % with ten-crop views and 86.31 % after ImageNet,
-          and 57.34 % on SFEW's validation faces after RAF-DB.
+          and 57.34 % on SFEW's validation faces after RAF-DB (configs/sfew.py).
 
 A variant is one of these, or a logit network and a scale joined by a comma, `:bottleneck,small`:
   projection  1x1 convolutions give the pools' logits: 613,248 parameters more (default: of the
@@ -12,6 +12,7 @@ A variant is one of these, or a logit network and a scale joined by a comma, `:b
   bottleneck  1x1, 3x3 and 1x1 of width 128: 1,119,616 more
   repaired    full size (default, not tuned)
   small       a quarter of the width and few epochs, for two cores
+  imagenet    full size from torchvision's file, as in configs/vgg16.py
 
 The "adaptive channel attention at the end" is ECA; --config.model.attention=se or none chooses
 another. Data, training and what is not there yet are as in configs/vgg16.py.

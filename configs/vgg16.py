@@ -5,11 +5,13 @@ Time:     not yet timed on real faces.
 Expected: Dong reports 81.68 % on RAF-DB, and 50.00 % on SFEW's validation faces after ImageNet.
 
 Variants: `repaired` (default, not tuned), `small` (a quarter of the width and few epochs, for two
-cores). There is no `as_printed`, for the paper states no optimizer, rate, batch size or epochs.
+cores), `imagenet` (starts from torchvision's file, which it looks for here; another one by
+--config.pretrained=FILE; docs/pretrained.md says where to get it). There is no `as_printed`, for the
+paper states no optimizer, rate, batch size or epochs.
 
 It runs on FER2013; --config.data.dataset=raf_db chooses RAF-DB. Adam along a cosine stands for what
 would be SGD with Nesterov momentum. Not there yet: that optimizer, the random crop of RAF-DB's
-faces to 90x90 and its ten-crop views, and the start from ImageNet's weights.
+faces to 90x90 and its ten-crop views.
 """
 
 from ml_collections import ConfigDict
@@ -58,4 +60,17 @@ def dong() -> ConfigDict:
 
 
 SMALL = {"epochs": 7, "model": {"width": 0.25, "dropout": 0.2}}
-VARIANTS = {"repaired": {}, "small": SMALL}
+# How a start is trained on is not stated: here what has it waits for the head, then learns slowly.
+FINE_TUNED = {
+    "optim": {
+        "rules": (("^(conv|bn)[1-5]_", "trunk"), (".*", "train")),
+        "rate_factors": {"trunk": 0.1},
+        "thaw_epochs": {"trunk": 5.0},
+    },
+}
+IMAGENET = {
+    **FINE_TUNED,
+    "pretrained": "vgg16_bn-6c64b313.pth",  # torchvision's name of it
+    "preprocess": {"normalise": "imagenet"},
+}
+VARIANTS = {"repaired": {}, "small": SMALL, "imagenet": IMAGENET}

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 
 import jax
@@ -272,3 +273,27 @@ def test_the_protocol_says_how_targets_are_learned(protocol, loss):
 
 def test_signals_are_handed_back(straight):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_label_is_still_until_its_epoch_also_where_a_killed_run_goes_on(tmp_path):
+    config = make_config(epochs=2)
+    config.optim.update({
+        "rules": (("bias$", "bias"), (".*", "train")),
+        "rate_factors": {"bias": 1.0}, "thaw_epochs": {"bias": 1.0},
+    })
+    train.train_and_evaluate(config, tmp_path / "w")
+    begun, ended = (
+        running.read_checkpoint(tmp_path / "w", step=step)[1]["state"]["params"]["head"]
+        for step in (STEPS, 2 * STEPS)
+    )
+    # A bias starts at zero; Adam's first four steps move it by about the rate of .005 each.
+    assert not np.any(begun["bias"]) and np.abs(begun["kernel"]).max() > 0
+    assert np.abs(ended["bias"]).max() > 0.005
+    # As if killed between the epochs: what the second left is gone.
+    straight = without_cost(tmp_path / "w")
+    shutil.rmtree(tmp_path / "w" / "checkpoints" / str(2 * STEPS))
+    (tmp_path / "w" / results.RESULTS).unlink()
+    train.train_and_evaluate(config, tmp_path / "w")
+    assert without_cost(tmp_path / "w") == straight
+    _, again = running.read_checkpoint(tmp_path / "w")
+    jax.tree.map(np.testing.assert_array_equal, again["state"]["params"]["head"], ended)
