@@ -1,9 +1,11 @@
 """Calibration error of constructions whose value is known, and a temperature that is found again."""
 
+import json
+
 import numpy as np
 import pytest
 
-from fer_jax import calibration
+from fer_jax import calibration, finished, host
 from fer_jax.errors import UserError
 from tests import told
 
@@ -106,6 +108,24 @@ def test_the_summary_by_hand():
 def test_splits_that_measure_nothing_are_wrong_usage(split, capsys):
     assert calibration.main(["nowhere", f"--split={split}"]) == 2
     assert f"--split={split}" in capsys.readouterr().err
+
+
+def test_the_command_writes_the_diagram_and_both_states(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(host, "prepare_process", lambda: None)
+    monkeypatch.setenv("COLUMNS", "80")
+    said = {split: told.predictions(n=90, skill=2.0, split=split, faces_seed=len(split))
+            for split in ("validation", "test")}
+    said["test"] = said["test"]._replace(keys=said["test"].keys + np.uint32(1_000_000))
+    monkeypatch.setattr(
+        finished, "read_predictions", lambda workdir, *, split, **faces: said[split]
+    )
+    assert calibration.main([str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "Calibration on 90 test faces" in out and "told, T = 1 " in out
+    held = json.loads((tmp_path / "calibration" / "calibration.json").read_text())
+    assert held["of"]["run"] == "told" and held["before"].keys() == held["after"].keys()
+    assert held["after"]["loss"] != held["before"]["loss"] and held["command"]
+    assert (tmp_path / "calibration" / "reliability.png").stat().st_size > 1000
 
 
 def test_a_workdir_without_a_run_is_answered(tmp_path, capsys):

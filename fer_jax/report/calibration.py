@@ -56,10 +56,10 @@ def draw_reliability(
 
 
 def reliability_table(found: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]) -> Table:
-    """Build the table of calibration, two rows a model: as trained, and with its temperature."""
+    """Build the table of calibration, two rows a model: as trained (T = 1), and rescaled."""
     rows = []
     for name, held in found.items():
-        states = [("as trained", held["before"])]
+        states = [("T = 1", held["before"])]
         if held.get("after"):
             states.append((f"T = {held['temperature']:.2f}", held["after"]))
         for state, values in states:
@@ -69,12 +69,12 @@ def reliability_table(found: Mapping[str, Mapping[str, Any]], about: Mapping[str
             ))
     return Table(
         title=f"Calibration on {next(iter(found.values()))['n']:,} {faces_text(about)}",
-        columns=("model", "accuracy", "mean confidence", "ECE", "ECE, equal mass", "loss"),
+        columns=("model", "accuracy", "confidence", "ECE", "ECE, equal mass", "loss"),
         rows=rows,
         notes=(
             "ECE: expected calibration error, 15 bins of equal width (Guo et al. 2017) or of "
-            "equally many faces. T: temperature fitted on clean validation faces; it changes no "
-            "answer.",
+            "equally many faces. T: temperature; 1 as trained, the other fitted on clean validation "
+            "faces. It changes no answer. Confidence: mean probability of the answers.",
         ),
     )
 

@@ -54,7 +54,8 @@ def _rich_table(table: Table, *, unicode: bool, width: int) -> RichTable:
         max(map(len, (*head.split("\n"), *cells)))
         for head, (_, *cells) in zip(heads, columns, strict=True)
     ]
-    fits = sum(needed) + len(needed) <= width
+    # A column is padded by one, and between two of them stands a divider.
+    fits = sum(needed) + 2 * len(needed) - 1 <= width
     rich = RichTable(
         title=text(table.title),
         title_justify="left",
