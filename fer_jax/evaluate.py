@@ -148,6 +148,15 @@ def parse_distortion(text: str) -> tuple[str, float]:
     return name, value
 
 
+# What --suite has flags for, with what each is without one.
+SUITE_FLAGS = {
+    "draws": (10, "draws of each random corruption"),
+    "faces": ("all", "only so many faces, evenly spread over the split"),
+    "reference": ("the study's plain VGG", "workdir of the run whose errors are 100 %%"),
+    "filter": ("none", "median:SIZE or nlm:H in front of the classifier"),
+}
+
+
 @run_command
 def main(argv: list[str] | None = None) -> None:
     """Evaluate the run in a workdir and add what comes out to its results and report."""
@@ -170,6 +179,11 @@ def main(argv: list[str] | None = None) -> None:
         "--probabilities", type=Path, metavar="OUT.npz",
         help="write row ids, labels and probabilities there",
     )
+    parser.add_argument(
+        "--suite", metavar="fer2013-c", help="evaluate under all of its corruptions instead"
+    )
+    for name, (default, meaning) in SUITE_FLAGS.items():
+        parser.add_argument(f"--{name}", help=f"with --suite: {meaning} (default: {default})")
     arguments = parser.parse_args(argv)
     distortion, strength = parse_distortion(arguments.distortion)
     for name, value, known in (
@@ -178,11 +192,20 @@ def main(argv: list[str] | None = None) -> None:
     ):
         if value not in known:
             raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
+    for name in SUITE_FLAGS:
+        if not arguments.suite and getattr(arguments, name) is not None:
+            raise UsageError(f"--{name} is for a suite; add --suite=fer2013-c")
     # Here and not above: a finished run evaluates, so it imports this module.
     from fer_jax import host
-    from fer_jax.finished import add_evaluation
 
     host.prepare_process()
+    if arguments.suite:
+        from fer_jax.suite import run_suite
+
+        run_suite(arguments)
+        return
+    from fer_jax.finished import add_evaluation
+
     evaluation = add_evaluation(
         arguments.workdir,
         data_dir=arguments.data_dir,

@@ -66,7 +66,7 @@ def add_evaluation(
     Raises:
       UserError: the run is not finished, or its data have no such split.
     """
-    with _hold(workdir):
+    with hold_run(workdir):
         held, run, weights = load_run(workdir, data_dir=data_dir)
         if views != "plain" and run.config.task == "denoise":
             raise UserError(f"{workdir} reconstructs, and views={views} are of a classifier's")
@@ -182,7 +182,7 @@ def complete(
 
 
 @contextlib.contextmanager
-def _hold(workdir: Path) -> Iterator[None]:
+def hold_run(workdir: Path) -> Iterator[None]:
     """Lock a run, and the study whose results and report tell of it."""
     folder = Path(workdir).resolve()
     if not (folder / results.CONFIG).exists():

@@ -20,7 +20,7 @@ FORBIDDEN = {
     "data": ("models", "report", "train", "evaluate", "steps", "results"),
     "report": ("models", "train", "steps", "evaluate", "finished", "study"),
 }
-OPS_MAY_IMPORT = {"jax", "numpy", "math", "collections", "functools"}
+OPS_MAY_IMPORT = {"jax", "numpy", "math", "collections", "functools", "typing"}
 
 
 def functions(tree):

@@ -28,13 +28,17 @@ def distort_each(keys: jax.Array, images: jax.Array, strength, *, name: str) -> 
     `name` and `strength` as in `distort`. An image's result depends on its own key and strength
     alone, not on the batch around it. Raises ValueError for an unknown name.
     """
-    one_image = _find(name)
+    return apply_each(_find(name), keys, images, strength)
 
-    def distort_one(key, image, strength):
-        return one_image(key, image[None], strength)[0]
+
+def apply_each(op: Callable, keys: jax.Array, images: jax.Array, strength) -> jax.Array:
+    """Apply `op(key, images, strength)` to images [b, h, w, c] with one key each, keys [b]."""
+
+    def apply_one(key, image, strength):
+        return op(key, image[None], strength)[0]
 
     strength_axis = 0 if jnp.ndim(strength) else None
-    return jax.vmap(distort_one, in_axes=(0, 0, strength_axis))(keys, images, strength)
+    return jax.vmap(apply_one, in_axes=(0, 0, strength_axis))(keys, images, strength)
 
 
 def random_grey(key: jax.Array, images: jax.Array, *, p) -> jax.Array:
@@ -45,7 +49,7 @@ def random_grey(key: jax.Array, images: jax.Array, *, p) -> jax.Array:
     """
     where_key, level_key = jax.random.split(key)
     pixels = (*images.shape[:3], 1)
-    replaced = jax.random.uniform(where_key, pixels) < _per_image(p, images)
+    replaced = jax.random.uniform(where_key, pixels) < per_image(p, images)
     levels = jax.random.bits(level_key, pixels, jnp.uint8).astype(images.dtype) / 255
     return jnp.where(replaced, levels, images)
 
@@ -56,7 +60,7 @@ def gaussian_noise(key: jax.Array, images: jax.Array, *, sigma) -> jax.Array:
     The draw is independent for each pixel and channel. DisFER (2022) uses sigma 10, 20 and 30 on
     the 0..255 scale: 10/255, 20/255 and 30/255 here.
     """
-    noise = jax.random.normal(key, images.shape, jnp.float32) * _per_image(sigma, images)
+    noise = jax.random.normal(key, images.shape, jnp.float32) * per_image(sigma, images)
     return jnp.clip(images + noise, 0, 1).astype(images.dtype)
 
 
@@ -66,7 +70,7 @@ def salt_pepper(key: jax.Array, images: jax.Array, *, p) -> jax.Array:
     All channels of a pixel turn together. DisFER (2022) uses p = 0.02, 0.04 and 0.06.
     """
     draw = jax.random.uniform(key, (*images.shape[:3], 1))
-    p = _per_image(p, images)
+    p = per_image(p, images)
     white_or_same = jnp.where(draw < p, jnp.ones_like(images), images)
     return jnp.where(draw < p / 2, jnp.zeros_like(images), white_or_same)
 
@@ -83,7 +87,7 @@ def gaussian_blur(images: jax.Array, *, sigma, max_sigma: float = 4.0) -> jax.Ar
         raise ValueError(
             f"blur sigma {sigma} exceeds max_sigma={max_sigma}: lower sigma or raise max_sigma"
         )
-    sigma = _per_image(sigma, images)
+    sigma = per_image(sigma, images)
     radius = math.ceil(3 * max_sigma)
     weights = _gaussian_weights(sigma, radius)
     blurred = images.astype(jnp.float32)
@@ -123,8 +127,12 @@ def _find(name: str) -> Callable:
     return DISTORTIONS[name]
 
 
-def _per_image(strength, images: jax.Array) -> jax.Array:
-    """Give a strength, scalar or [b], as float32 [b or 1, 1, 1, 1]; check shapes and dtype."""
+def per_image(strength, images: jax.Array) -> jax.Array:
+    """Give a strength, scalar or [b], as float32 [b or 1, 1, 1, 1]; check shapes and dtype.
+
+    Raises ValueError for images that are no floats [b, h, w, c], or as many strengths as do not
+    fit them.
+    """
     if images.ndim != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(
             f"images are {images.dtype}{list(images.shape)}; expected floats [b, h, w, c] in 0..1:"

@@ -14,6 +14,7 @@ from fer_jax.report.elements import (
 from fer_jax.report.paper import LI_2023
 from fer_jax.report.results import LABELS, Run, Study, read_study
 from fer_jax.report.style import variables
+from fer_jax.report.suites import suite_section
 
 # More faces than these are too small to see on a page.
 _FACES = 10
@@ -46,6 +47,7 @@ def _page(study: Study, folder: Path) -> str:
         _alarms(study),
         _paper(study),
         _robustness(study, folder),
+        _suites(study, folder),
         _denoising(study, folder),
         _classes(study, folder),
         _curves(study, folder),
@@ -180,6 +182,11 @@ def _robustness(study: Study, folder: Path) -> str:
     )
     body = figure_html(figure, "robustness", folder, alt=alt, caption=caption, kind="wide")
     return section("Accuracy against noise", body)
+
+
+def _suites(study: Study, folder: Path) -> str:
+    body = suite_section(study, folder)
+    return section("Under corruptions", body) if body else ""
 
 
 def _denoising(study: Study, folder: Path) -> str:
