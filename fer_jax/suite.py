@@ -21,8 +21,13 @@ def run_suite(arguments: argparse.Namespace) -> None:
         raise UsageError(
             f"--suite={arguments.suite}: unknown. {suggest(arguments.suite, [SUITE])}"
         )
-    if arguments.distortion != "clean" or arguments.probabilities:
-        raise UsageError("--distortion and --probabilities are for one evaluation, not for a suite")
+    if (arguments.distortion, arguments.average, arguments.probabilities) != (
+        "clean", "probabilities", None,
+    ):
+        raise UsageError(
+            "--distortion, --average and --probabilities are for one evaluation, not for a suite; "
+            "leave them out"
+        )
     asked = Asked(
         split=arguments.split,
         views=arguments.views,
