@@ -23,6 +23,7 @@ IMPORTED_AS = {
     "absl-py": "absl",
     "orbax-checkpoint": "orbax",
     "pillow": "PIL",
+    "scikit-image": "skimage",
     "scikit-learn": "sklearn",
     "tensorboardx": "tensorboardX",
 }
@@ -52,14 +53,15 @@ def imported_modules(folder: Path) -> set[str]:
 
 
 def test_every_import_is_declared():
-    declared = {canonicalize_name(r.name) for r in requirements("tensorboard")}
+    declared = {canonicalize_name(r.name) for r in requirements("robustness", "tensorboard")}
     modules = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in declared}
     imported = imported_modules(ROOT / "fer_jax") | imported_modules(ROOT / "configs")
     assert imported - sys.stdlib_module_names - modules - {"fer_jax", "configs"} == set()
 
 
 def test_dependencies_have_lower_bounds_only():
-    for requirement in requirements("cuda", "pretrained", "tensorboard", "test"):
+    extras = ("cuda", "pretrained", "robustness", "tensorboard", "test")
+    for requirement in requirements(*extras):
         assert [s.operator for s in requirement.specifier] == [">="], requirement
 
 
