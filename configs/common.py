@@ -39,6 +39,11 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "protocol": "keras80",  # Li's: official, keras80 or ratio:80-10-10
                 "sizes": (0, 0, 0),  # faces in train, validation, test; 0 is all there are
             },
+            "balance": "none",  # or "oversample": every class equally often in each epoch
+            "loss": {  # of a classifier; what is reported stays the plain cross-entropy
+                "class_weights": "none",  # or "balanced": n / (classes * count)
+                "label_smoothing": 0.0,
+            },
             "model": {
                 "name": "vgg",
                 "variant": "",
@@ -67,7 +72,14 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "flip": True,
                 "shift": 0.0,  # greatest shift, as a share of each side
                 "crop_padding": 0,
+                "resized_crop": (),  # (least, greatest) share of the area, resized back
+                "brightness": 0.0,  # colour jitter, as torchvision's ColorJitter
+                "contrast": 0.0,
+                "saturation": 0.0,  # this and hue of RGB faces only
+                "hue": 0.0,
                 "erase": 0.0,  # probability of an erased box
+                "mixup": 0.0,  # alpha of Beta(alpha, alpha); with cutmix too, each batch takes one.
+                "cutmix": 0.0,  # Training then counts the label of a face's larger part
             },
             # What the network sees of a face, after augmentation and distortion of the stored one.
             "preprocess": {

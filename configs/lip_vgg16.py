@@ -5,7 +5,7 @@ Time:     not yet timed on real faces.
 Expected: Dong reports 83.15 % on RAF-DB, 84.97 % with ten-crop views and 86.31 % after ImageNet,
           and 57.34 % on SFEW's validation faces after RAF-DB (configs/sfew.py).
 
-A variant is one of these, or a logit network and a scale joined by a comma, `:bottleneck,small`:
+A variant is one of these, or a logit network and another joined by a comma, `:bottleneck,small`:
   projection  1x1 convolutions give the pools' logits: 613,248 parameters more (default: of the
               three it adds least beside the pooling itself; the paper does not say which it has)
   simplified  3x3 convolutions: 5,495,680 more
@@ -13,9 +13,11 @@ A variant is one of these, or a logit network and a scale joined by a comma, `:b
   repaired    full size (default, not tuned)
   small       a quarter of the width and few epochs, for two cores
   imagenet    full size from torchvision's file, as in configs/vgg16.py
+  raf_db      RAF-DB, with crops of 90x90 and ten-crop views
+  sfew        SFEW, whose official validation faces are the test
 
 The "adaptive channel attention at the end" is ECA; --config.model.attention=se or none chooses
-another. Data, training and what is not there yet are as in configs/vgg16.py.
+another. Data and training are as in configs/vgg16.py.
 """
 
 from ml_collections import ConfigDict

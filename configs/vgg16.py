@@ -1,17 +1,22 @@
 """VGG16 with max-pooling and Dong's convolutional head: 19,447,239 parameters on grey faces.
 
 Command:  python -m fer_jax.main --config=configs/vgg16.py
+          python -m fer_jax.main --config=configs/vgg16.py:raf_db     (of one's own RAF-DB)
 Time:     not yet timed on real faces.
 Expected: Dong reports 81.68 % on RAF-DB, and 50.00 % on SFEW's validation faces after ImageNet.
 
 Variants: `repaired` (default, not tuned), `small` (a quarter of the width and few epochs, for two
 cores), `imagenet` (starts from torchvision's file, which it looks for here; another one by
---config.pretrained=FILE; docs/pretrained.md says where to get it). There is no `as_printed`, for the
-paper states no optimizer, rate, batch size or epochs.
-
-It runs on FER2013; --config.data.dataset=raf_db chooses RAF-DB. Adam along a cosine stands for what
-would be SGD with Nesterov momentum. Not there yet: that optimizer, the random crop of RAF-DB's
-faces to 90x90 and its ten-crop views.
+--config.pretrained=FILE; docs/pretrained.md says where to get it), and for faces that each user has
+a licence of:
+  raf_db  100x100 RGB; random crops of 90x90 and their mirror images, in testing the mean of ten
+          crops' probabilities (the centre crop alone: fer_jax.evaluate --views=plain); a tenth of
+          the training faces is held out for validation
+  sfew    112x112 RGB, mirrored; a tenth of the training faces is held out for validation, and the
+          official validation faces are the test
+There is no `as_printed`, for the paper states no optimizer, rate, batch size or epochs. Adam along
+a cosine stands here for what would be SGD with Nesterov momentum (--config.optim.name=sgd
+--config.optim.nesterov=true).
 """
 
 from ml_collections import ConfigDict
@@ -73,4 +78,12 @@ IMAGENET = {
     "pretrained": "vgg16_bn-6c64b313.pth",  # torchvision's name of it
     "preprocess": {"normalise": "imagenet"},
 }
-VARIANTS = {"repaired": {}, "small": SMALL, "imagenet": IMAGENET}
+RAF_DB = {
+    "data": {"dataset": "raf_db", "protocol": "holdout:10"},
+    "preprocess": {"crop": 90},
+    "evaluation": {"views": "ten_crop"},
+}
+SFEW = {"data": {"dataset": "sfew", "protocol": "holdout:10"}}
+VARIANTS = {
+    "repaired": {}, "small": SMALL, "imagenet": IMAGENET, "raf_db": RAF_DB, "sfew": SFEW,
+}

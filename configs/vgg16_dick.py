@@ -8,7 +8,9 @@ Variants: `repaired` (default; the paper's rate, with early stopping and the bes
 `small` (a quarter of the width and few epochs, for two cores), `as_printed` (50 epochs, the last
 one's weights).
 
-Augmentation is stated for AlexNet only: flips and rotations serve here.
+Augmentation is stated for AlexNet only: flips and rotations serve here. The weighted loss and
+oversampling that the paper also tried are --config.loss.class_weights=balanced and
+--config.balance=oversample.
 """
 
 from ml_collections import ConfigDict

@@ -11,6 +11,7 @@ from fer_jax.configuring import is_grid, is_study
 from fer_jax.constraints import (
     Check, each, flag, like, mapping, number, one_of, pattern, record, text, whole,
 )
+from fer_jax.data.ferplus import rules_by_split
 from fer_jax.data.protocols import check_protocol
 from fer_jax.data.splits import SPLITS, class_names
 from fer_jax.epochs import METRICS, RAW, watched
@@ -35,6 +36,9 @@ FIELDS: dict[str, Check] = {
     "data.dataset": text,
     "data.protocol": text,
     "data.sizes": each(whole(0), lengths=(3,)),
+    "balance": one_of(("none", "oversample")),
+    "loss.class_weights": one_of(("none", "balanced")),
+    "loss.label_smoothing": number(0, 1, below=True),
     "model.name": one_of(BUILDERS),
     "model.variant": text,
     "model.classes": whole(2),
@@ -54,7 +58,16 @@ FIELDS: dict[str, Check] = {
     "augmentation.flip": flag,
     "augmentation.shift": number(*RANGES["shift"]),
     "augmentation.crop_padding": whole(*RANGES["crop_padding"]),
+    "augmentation.resized_crop": each(
+        number(*RANGES["resized_crop"], above=True), lengths=(0, 2), rising=True
+    ),
+    "augmentation.brightness": number(*RANGES["brightness"]),
+    "augmentation.contrast": number(*RANGES["contrast"]),
+    "augmentation.saturation": number(*RANGES["saturation"]),
+    "augmentation.hue": number(*RANGES["hue"]),
     "augmentation.erase": number(*RANGES["erase"]),
+    "augmentation.mixup": number(0),
+    "augmentation.cutmix": number(0),
     "preprocess.size": whole(0, 4096),
     "preprocess.crop": whole(0, 4096),
     "preprocess.normalise": one_of(NORMALISE),
@@ -186,8 +199,14 @@ def check_faces(config: ConfigDict, image_shape: tuple[int, ...]) -> None:
 
     Raises:
       UserError: a crop's padding as wide as the faces of `image_shape` (h, w, c): it would show
-        none of the face.
+        none of the face. Or colours of grey faces are to be changed.
     """
+    coloured = [name for name in ("saturation", "hue") if config.augmentation[name]]
+    if coloured and image_shape[2] == 1:
+        raise UserError(
+            f"config.augmentation.{coloured[0]} is {config.augmentation[coloured[0]]}, and the "
+            "faces are grey, which it does not change; set it to 0"
+        )
     padding, side = config.augmentation.crop_padding, min(image_shape[:2])
     if padding >= side:
         raise UserError(
@@ -295,6 +314,30 @@ def _reconstruction(config: ConfigDict) -> str:
     )
 
 
+def _soft_targets(config: ConfigDict) -> str:
+    """Check that what changes targets, or weighs classes, has such to work on."""
+    fields = {
+        ".loss.class_weights": config.loss.class_weights != "none",
+        ".loss.label_smoothing": config.loss.label_smoothing,
+        ".augmentation.mixup": config.augmentation.mixup,
+        ".augmentation.cutmix": config.augmentation.cutmix,
+    }
+    field = next((name for name, value in fields.items() if value), "")
+    if not field:
+        return ""
+    if config.task != "classify":
+        return f"{field} is for a classifier's targets, and the task is {config.task!r}"
+    if field.startswith(".augmentation") and config.reconstruction_weight:
+        return f"{field} mixes faces, and the reconstruction's target is one face; set it to 0"
+    rules = rules_by_split(config.data.protocol)
+    if rules and rules["train"] == "multi-label":
+        return (
+            f"{field} changes the classes' shares of a target, and ferplus:multi-label accepts any "
+            "of its classes whatever their shares; leave it off or choose ferplus:crossentropy"
+        )
+    return ""
+
+
 def _preprocess(config: ConfigDict) -> str:
     """Check that what is compared with pixels stays in their units, and that views are averaged."""
     name, kind, views = config.model.name, config.preprocess.normalise, config.evaluation.views
@@ -330,7 +373,7 @@ def _protocol(config: ConfigDict) -> str:
 # What several fields must have in common: the complaint that follows the config's name, or "".
 RELATIONS = (
     _strengths, _rule_labels, _optimizer, check_thaw, check_init, check_pretrained, _metrics, _task,
-    _reconstruction, _preprocess, _protocol,
+    _reconstruction, _soft_targets, _preprocess, _protocol,
 )
 
 

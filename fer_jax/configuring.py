@@ -108,6 +108,16 @@ OUTSIDE_TRAINING = ("evaluation", "init_dir", "mesh", "steps_per_dispatch", "che
 # Fields that came when there were results already, and the value that changes nothing: a config
 # without them means these, and has the same hash as one with them.
 LATER = {
+    "balance": "none",
+    "loss.class_weights": "none",
+    "loss.label_smoothing": 0.0,
+    "augmentation.resized_crop": [],
+    "augmentation.brightness": 0.0,
+    "augmentation.contrast": 0.0,
+    "augmentation.saturation": 0.0,
+    "augmentation.hue": 0.0,
+    "augmentation.mixup": 0.0,
+    "augmentation.cutmix": 0.0,
     "preprocess.size": 0,
     "preprocess.crop": 0,
     "preprocess.normalise": "none",

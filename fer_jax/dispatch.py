@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from fer_jax.data import Split
@@ -59,12 +60,55 @@ def put_faces(split: Split, mesh: Mesh) -> Batch | SoftBatch:
     return jax.device_put(faces, replicated(mesh))
 
 
+def make_order(
+    labels: np.ndarray, *, balance: str, batch_size: int
+) -> Callable[[jax.Array, int], jax.Array]:
+    """Return what draws an epoch's index batches from the state's key and the epoch's number.
+
+    `balance` is "none", each example once an epoch, or "oversample", each class equally often; an
+    epoch has as many steps either way, so that schedules mean the same.
+    """
+    n = len(labels)
+    if balance == "none":
+        return partial(epoch_indices, n=n, batch_size=batch_size)
+    members = tuple(np.flatnonzero(labels == label) for label in np.unique(labels))
+    return partial(balanced_indices, members=members, n=n, batch_size=batch_size)
+
+
 @partial(jax.jit, static_argnames=("n", "batch_size"))
 def epoch_indices(key: jax.Array, epoch: int, *, n: int, batch_size: int) -> jax.Array:
     """Draw the epoch's order of `n` examples as index batches i32 `[n // batch_size, batch_size]`.
 
     The few examples left over differ from epoch to epoch, since each has an order of its own.
     """
+    order = jax.random.permutation(_epoch_key(key, epoch), n)
+    return _in_batches(order, n, batch_size)
+
+
+@partial(jax.jit, static_argnames=("n", "batch_size"))
+def balanced_indices(
+    key: jax.Array, epoch: int, members: tuple[jax.Array, ...], *, n: int, batch_size: int
+) -> jax.Array:
+    """Draw an epoch of `n` examples in which each class comes equally often, as index batches.
+
+    `members` are the indices of each class's examples. Of each class there are n / classes, rounded
+    up: whole random orders of its examples one after another, so that none is drawn twice more
+    than another. Only the few left over after the last whole batch are missing.
+    """
+    shuffle_key, *keys = jax.random.split(_epoch_key(key, epoch), 1 + len(members))
+    quota = -(-n // len(members))
+    drawn = []
+    for class_key, indices in zip(keys, members, strict=True):
+        rounds = jax.random.split(class_key, -(-quota // len(indices)))
+        orders = jax.vmap(partial(jax.random.permutation, x=jnp.asarray(indices)))(rounds)
+        drawn.append(orders.ravel()[:quota])
+    return _in_batches(jax.random.permutation(shuffle_key, jnp.concatenate(drawn)), n, batch_size)
+
+
+def _epoch_key(key: jax.Array, epoch: int) -> jax.Array:
     # Steps fold the key with 0, 1, ...; counting epochs down from the top keeps the two apart.
-    order = jax.random.permutation(jax.random.fold_in(key, jnp.uint32(2**32 - 1) - epoch), n)
+    return jax.random.fold_in(key, jnp.uint32(2**32 - 1) - epoch)
+
+
+def _in_batches(order: jax.Array, n: int, batch_size: int) -> jax.Array:
     return order[: n // batch_size * batch_size].reshape(-1, batch_size).astype(jnp.int32)

@@ -12,6 +12,7 @@ from fer_jax import losses, metrics
 from fer_jax.metrics import Confusion
 from fer_jax.ops.augmentation import augment
 from fer_jax.ops.distortion import distort, distort_each
+from fer_jax.ops.mixing import blend, random_mix
 from fer_jax.ops.normalisation import normalise
 from fer_jax.preprocess import Preprocess, prepare, prepare_randomly, view
 from fer_jax.state import TrainState
@@ -41,6 +42,8 @@ class Inputs(NamedTuple):
       strength: its strength; a pair draws one uniformly for each face.
       share: share of each batch that is distorted, 0..1: its first faces.
       preprocess: what the network then sees of them.
+      mix: mixing of the batch by `ops.mixing.random_mix`, as ("cutmix", alpha) and ("mixup",
+        alpha); empty is off.
     """
 
     augmentation: tuple[tuple[str, Any], ...] = ()
@@ -48,6 +51,21 @@ class Inputs(NamedTuple):
     strength: float | tuple[float, float] = 0.0
     share: float = 0.0
     preprocess: Preprocess = Preprocess()
+    mix: tuple[tuple[str, float], ...] = ()
+
+
+class Loss(NamedTuple):
+    """What a classifier learns from labels or distributions; the defaults are plain cross-entropy.
+
+    Attributes:
+      target_loss: of logits and distributions `[b, k]`, where the batch has such.
+      class_weights: one for each class, or none; see `losses.weighted_cross_entropy`.
+      label_smoothing: share of each target that is spread over all classes, 0..1.
+    """
+
+    target_loss: Callable[[jax.Array, jax.Array], jax.Array] = losses.soft_cross_entropy
+    class_weights: tuple[float, ...] = ()
+    label_smoothing: float = 0.0
 
 
 def classify_step(
@@ -59,18 +77,24 @@ def classify_step(
     tx: optax.GradientTransformation,
     inputs: Inputs,
     reconstruction_weight: float = 0.0,
-    target_loss: Callable[[jax.Array, jax.Array], jax.Array] = losses.soft_cross_entropy,
+    loss: Loss = Loss(),
 ) -> tuple[TrainState, Confusion]:
     """Take one step on the cross-entropy, plus `reconstruction_weight` times the pixels' one.
 
     `lr_scale` multiplies the updates (reduce-on-plateau). Returns the new state and the confusion
     of the batch as the network saw it, augmented and with dropout.
 
-    A soft batch is learned by `target_loss` of logits and targets instead. The confusion, its loss
-    too, counts the labels all the same, so that it compares with evaluations.
+    `loss` says how: with weights, smoothed labels, or from the targets of a soft batch. The
+    confusion, its loss too, counts the labels all the same, so that it compares with evaluations;
+    of a mixed face the label of its larger part.
     """
     input_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
     seen, clean = draw_inputs(input_key, batch.images, inputs=inputs)
+    labels, mixed = batch.labels, None
+    if inputs.mix:
+        seen, *mixed = random_mix(jax.random.fold_in(input_key, MIX), seen, **dict(inputs.mix))
+        order, share = mixed
+        labels = jnp.where(share >= 0.5, labels, labels[order])
 
     def objective(params):
         (logits, out), mutated = model.apply(
@@ -80,18 +104,15 @@ def classify_step(
             mutable=["batch_stats"],
             rngs={"dropout": dropout_key},
         )
-        if isinstance(batch, SoftBatch):
-            loss = target_loss(logits, batch.targets).mean()
-        else:
-            loss = losses.cross_entropy(logits, batch.labels).mean()
+        cost = _classification_loss(logits, batch, mixed, loss=loss).mean()
         if reconstruction_weight:
             pixels = losses.pixel_cross_entropy(out["recon_logits"], clean).mean()
-            loss = loss + reconstruction_weight * pixels
-        return loss, (logits, mutated.get("batch_stats", {}))
+            cost = cost + reconstruction_weight * pixels
+        return cost, (logits, mutated.get("batch_stats", {}))
 
     grads, (logits, batch_stats) = jax.grad(objective, has_aux=True)(state.params)
-    mask = jnp.ones(batch.labels.shape, bool)
-    confusion = metrics.of_logits(logits, batch.labels, mask)
+    mask = jnp.ones(labels.shape, bool)
+    confusion = metrics.of_logits(logits, labels, mask)
     return _apply(state, grads, batch_stats, lr_scale, tx=tx), confusion
 
 
@@ -183,7 +204,25 @@ def draw_inputs(
     return normalise(seen, name=inputs.preprocess.normalise), clean
 
 
-PLACE = 100  # what the key of the crop's place is folded with
+# What keys are folded with: of the crop's place, and of the partners in the batch.
+PLACE, MIX = 100, 101
+
+
+def _classification_loss(logits, batch, mixed, *, loss) -> jax.Array:
+    """Compute the loss `[b]`; `mixed` are the partners' order and the own share, or None."""
+    soft = isinstance(batch, SoftBatch)
+    plain = not loss.class_weights and not loss.label_smoothing
+    if plain and mixed is None and not soft:
+        return losses.cross_entropy(logits, batch.labels)
+    targets = batch.targets if soft else jax.nn.one_hot(batch.labels, logits.shape[-1])
+    if mixed is not None:
+        targets = blend(targets, *mixed)
+    if plain:
+        return loss.target_loss(logits, targets)
+    return losses.weighted_cross_entropy(
+        logits, targets,
+        class_weights=loss.class_weights, label_smoothing=loss.label_smoothing,
+    )
 
 
 def _distort_share(distort_key, strength_key, images, *, inputs) -> jax.Array:

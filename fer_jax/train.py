@@ -21,16 +21,16 @@ from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
 from fer_jax.data import Split
 from fer_jax.data.ferplus import rules_by_split
-from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
+from fer_jax.dispatch import make_dispatch, make_order, put_faces
 from fer_jax.errors import UserError
 from fer_jax.evaluate import evaluate, pad_split
-from fer_jax.losses import TARGET_LOSSES, soft_cross_entropy
+from fer_jax.losses import TARGET_LOSSES, balanced_weights, soft_cross_entropy
 from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
 from fer_jax.sharding import check_batch, make_mesh, replicated
 from fer_jax.state import TrainState, evaluated, init_state, variables
-from fer_jax.steps import Inputs, classify_step, denoise_step
+from fer_jax.steps import Inputs, Loss, classify_step, denoise_step
 
 
 class Stopped(UserError):
@@ -136,35 +136,50 @@ def prepare(
     return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
 
 
-def make_step(config: ConfigDict, model: Any, tx: Any) -> Any:
-    """Return the step of the config's task, with its static options filled in."""
-    step = _make_task_step(config, model, tx)
+def make_step(config: ConfigDict, model: Any, tx: Any, *, faces: Split | None = None) -> Any:
+    """Return the step of the config's task, with its static options filled in.
+
+    `faces` are those it trains on, whose classes "balanced" weights count.
+    """
+    step = _make_task_step(config, model, tx, faces=faces)
     if not config.ema:
         return step
     return averaged(step, decay=config.ema, accumulate=config.optim.accumulate)
 
 
-def _make_task_step(config: ConfigDict, model: Any, tx: Any) -> Any:
+def _make_task_step(config: ConfigDict, model: Any, tx: Any, *, faces: Split | None) -> Any:
     strength = tuple(config.train_strength) or float(config.distortion.strength)
     augmentation = config.augmentation.to_dict()
+    alphas = {name: float(augmentation.pop(name)) for name in ("cutmix", "mixup")}
+    resized_crop = tuple(augmentation["resized_crop"])
     # A rotation by nothing would still interpolate every face.
     rotate = tuple(augmentation["rotate"]) if any(augmentation["rotate"]) else None
     inputs = Inputs(
-        augmentation=tuple(sorted({**augmentation, "rotate": rotate}.items())),
+        augmentation=tuple(sorted(
+            {**augmentation, "rotate": rotate, "resized_crop": resized_crop}.items()
+        )),
         distortion=config.distortion.name if config.train_distortion else "clean",
         strength=strength,
         share=float(config.train_distortion),
         preprocess=read_preprocess(config),
+        mix=tuple(item for item in alphas.items() if item[1]),
     )
     if config.task == "denoise":
         return partial(
             denoise_step, model=model, tx=tx, inputs=inputs, classes=config.model.classes
         )
     rules = rules_by_split(config.data.protocol) or {"train": None}
+    weights = ()
+    if config.loss.class_weights == "balanced" and faces is not None:
+        weights = balanced_weights(faces.labels, faces.targets, classes=config.model.classes)
     return partial(
         classify_step, model=model, tx=tx, inputs=inputs,
         reconstruction_weight=float(config.reconstruction_weight),
-        target_loss=TARGET_LOSSES.get(rules["train"], soft_cross_entropy),
+        loss=Loss(
+            TARGET_LOSSES.get(rules["train"], soft_cross_entropy),
+            class_weights=weights,
+            label_smoothing=float(config.loss.label_smoothing),
+        ),
     )
 
 
@@ -187,7 +202,11 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     if int(saved.state.step):
         logging.info("%s goes on from step %d", title, int(saved.state.step))
     dispatch = make_dispatch(
-        make_step(config, run.model, run.tx), run.mesh, steps=config.steps_per_dispatch
+        make_step(config, run.model, run.tx, faces=run.splits["train"]), run.mesh,
+        steps=config.steps_per_dispatch,
+    )
+    draw_order = make_order(
+        run.splits["train"].labels, balance=config.balance, batch_size=config.batch_size
     )
     faces = put_faces(run.splits["train"], run.mesh)
     watch = Watch(run, pad_split(
@@ -201,10 +220,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     ):
         while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:
             began, first = time.monotonic(), int(saved.state.step)
-            indices = epoch_indices(
-                saved.state.key, saved.loop["epoch"],
-                n=len(run.splits["train"].labels), batch_size=config.batch_size,
-            )
+            indices = draw_order(saved.state.key, saved.loop["epoch"])
             saved = run_epoch(
                 run, saved, partial(_dispatch, dispatch, faces, indices),
                 checkpointer, requested, display, steps=dispatch.steps,

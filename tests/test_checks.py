@@ -26,6 +26,9 @@ WRONG = {
     "data.dataset": (3,),
     "data.protocol": (None, "keras8", "ratio:80-10", "official:all"),
     "data.sizes": (3, (1, 2), (1, 2, -3), (1, 2, 3, 4), (1, 2, None)),
+    "balance": ("oversampled", None, True),
+    "loss.class_weights": ("balance", None, (1.0,) * 7),
+    "loss.label_smoothing": (-0.1, 1.0, NAN),
     "model.name": ("vggg", "", None),
     "model.variant": (None,),
     "model.classes": (0, 1, 8, 7.0),
@@ -45,7 +48,14 @@ WRONG = {
     "augmentation.flip": ("no",),
     "augmentation.shift": (-0.1, 1.1),
     "augmentation.crop_padding": (-1, 1.5, 1000),
+    "augmentation.resized_crop": ((0.0, 1.0), (0.5, 0.2), (0.5,), (0.5, 1.1), 0.5),
+    "augmentation.brightness": (-0.1, 1.1, None),
+    "augmentation.contrast": (-0.1, NAN),
+    "augmentation.saturation": (-0.1, 1.1),
+    "augmentation.hue": (-0.1, 0.6),
     "augmentation.erase": (-0.1, 1.1, NAN),
+    "augmentation.mixup": (-0.1, INF),
+    "augmentation.cutmix": (-0.1, NAN),
     "preprocess.size": (-1, 0.5, 10_000),
     "preprocess.crop": (-1, 0.5, None),
     "preprocess.normalise": ("image_net", None),
@@ -158,6 +168,7 @@ def test_a_value_at_the_end_of_its_range_passes(path, value):
         ("optim.weight_decay", 1e-4, "set optim.name to 'adamw', or optim.l2 for a term"),
         ("optim.schedule", "step", ".optim.step_epochs is 0, and the schedule is 'step'"),
         ("model.name", "dae", ".task is 'classify', and the model 'dae' cannot do that"),
+        ("preprocess.normalise", "image", "Known: none, imagenet, symmetric"),
     ],
 )
 def test_the_message_says_what_was_expected(path, value, message):
@@ -182,6 +193,37 @@ def test_who_denoises_is_chosen_by_the_loss():
     assert ".optim.plateau.metric is 'accuracy', and who denoises has a loss only" in (
         refusal(config)
     )
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"model.name": "hybrid", "preprocess.normalise": "imagenet"}, "pixels in 0..1; set it"),
+        ({"model.name": "dae", "task": "denoise", "evaluation.views": "flip"}, "only a classif"),
+        ({"model.name": "dae", "task": "denoise", "augmentation.mixup": 0.2}, "mixup is for a cl"),
+        (
+            {"model.name": "hybrid", "reconstruction_weight": 1.0, "augmentation.cutmix": 1.0},
+            "cutmix mixes faces",
+        ),
+        (
+            {"data.protocol": "ferplus:multi-label", "model.classes": 8,
+             "loss.label_smoothing": 0.1},
+            "label_smoothing changes the classes' shares",
+        ),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(changes, message):
+    config = common.get_config()
+    config.update_from_flattened_dict(changes)
+    assert message in refusal(config)
+
+
+def test_colours_of_grey_faces_are_refused():
+    config = common.get_config()
+    config.augmentation.hue = 0.1
+    checks.check_faces(config, (48, 48, 3))
+    with pytest.raises(UserError, match="augmentation.hue is 0.1, and the faces are grey"):
+        checks.check_faces(config, (48, 48, 1))
 
 
 def test_the_resnet_with_a_spare_output_passes_and_with_two_does_not():

@@ -11,7 +11,7 @@ import pytest
 from configs import common
 from fer_jax import metrics
 from fer_jax.data import Split
-from fer_jax.dispatch import epoch_indices, make_dispatch, put_faces
+from fer_jax.dispatch import epoch_indices, make_dispatch, make_order, put_faces
 from fer_jax.sharding import make_mesh, replicated
 from fer_jax.steps import Inputs, classify_step
 from tests.tiny import NETWORK, draw_batch, make_parts
@@ -97,3 +97,30 @@ def test_epochs_have_orders_of_their_own_that_come_again():
     assert set(first.ravel()) != set(second.ravel())
     again = epoch_indices(jax.random.key(0), 0, n=30, batch_size=8)
     np.testing.assert_array_equal(again, first)
+
+
+def test_oversampling_draws_every_class_equally_often():
+    labels = np.repeat([0, 3, 5], [80, 10, 6])  # 96 faces; three classes of the seven
+    draw = make_order(labels, balance="oversample", batch_size=10)
+    first, again = (np.asarray(draw(jax.random.key(0), epoch)) for epoch in (0, 0))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (9, 10) and first.dtype == np.int32  # as many steps as without
+    counts = np.bincount(labels[first.ravel()], minlength=7)
+    # 96 / 3 = 32 of each, of which the six after the last whole batch are left out.
+    assert counts.sum() == 90 and counts.max() <= 32 and counts[[0, 3, 5]].min() >= 32 - 6
+    faces = np.bincount(first.ravel(), minlength=96)
+    assert faces[:80].max() == 1  # 32 of 80: none twice
+    # 32 of 10 are three rounds and 2 more, 32 of 6 five rounds and 2 more; less what is left out.
+    assert faces[80:90].max() <= 4 and faces[90:].max() <= 6
+    assert faces[80:].min() >= 1
+    other = np.asarray(draw(jax.random.key(0), 1))
+    assert (first != other).mean() > 0.5
+    # A batch is as mixed as the epoch: the first ten are not all of one class.
+    assert len(set(labels[first[0]])) > 1
+
+
+def test_without_balance_the_order_is_the_plain_one():
+    draw = make_order(np.zeros(30, int), balance="none", batch_size=8)
+    np.testing.assert_array_equal(
+        draw(jax.random.key(0), 3), epoch_indices(jax.random.key(0), 3, n=30, batch_size=8)
+    )

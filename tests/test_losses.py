@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import pytest
 
 from fer_jax import losses
 
@@ -84,3 +86,45 @@ def test_sure_and_wrong_pixels_cost_much_but_not_infinity():
     # log(1 + e^100) = 100 in float32.
     wrong = losses.pixel_cross_entropy(jnp.full((1, 2, 2, 1), 100.0), jnp.zeros((1, 2, 2, 1)))
     np.testing.assert_allclose(wrong, 100.0)
+
+
+def test_smoothed_labels_are_optaxs():
+    generator = np.random.default_rng(0)
+    logits, labels = jnp.asarray(generator.normal(0, 3, (5, 7))), np.array([0, 6, 3, 3, 1])
+    targets = jnp.eye(7)[labels]
+    found = losses.weighted_cross_entropy(logits, targets, label_smoothing=0.1)
+    expected = optax.softmax_cross_entropy(logits, optax.smooth_labels(targets, 0.1))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Nothing weighted and nothing smoothed is the plain cross-entropy.
+    np.testing.assert_allclose(
+        losses.weighted_cross_entropy(logits, targets),
+        losses.cross_entropy(logits, jnp.asarray(labels)), rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_weighted_terms_are_pytorchs_but_for_its_mean(smoothing):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: the extra `reference`")
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 3, (6, 7)).astype(np.float32)
+    targets = generator.dirichlet(np.ones(7), 6).astype(np.float32)
+    weights = tuple(generator.uniform(0.2, 5, 7))
+    theirs = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits), torch.from_numpy(targets), reduction="none",
+        weight=torch.tensor(weights, dtype=torch.float32), label_smoothing=smoothing,
+    )
+    found = losses.weighted_cross_entropy(
+        jnp.asarray(logits), jnp.asarray(targets), class_weights=weights,
+        label_smoothing=smoothing,
+    )
+    np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-5)
+
+
+def test_balanced_weights_by_hand():
+    # Five examples in two of three classes: 5 / (2 * 4) and 5 / (2 * 1).
+    labels = np.array([0, 0, 0, 2, 0])
+    assert losses.balanced_weights(labels, classes=3) == (0.625, 0.0, 2.5)
+    # Of distributions the sums count: 1.5 and .5 of two examples in three classes.
+    targets = np.array([[1.0, 0, 0], [0.5, 0, 0.5]])
+    weights = losses.balanced_weights(labels[:2], targets, classes=3)
+    np.testing.assert_allclose(weights, (2 / (2 * 1.5), 0, 2 / (2 * 0.5)))

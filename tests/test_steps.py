@@ -11,11 +11,12 @@ import optax
 import pytest
 
 from configs import common
-from fer_jax import losses, metrics, models
+from fer_jax import losses, metrics, models, steps
+from fer_jax.ops.mixing import random_mix
 from fer_jax.sharding import make_mesh, replicated, split_batch
 from fer_jax.state import TrainState
 from fer_jax.steps import (
-    Batch, Inputs, SoftBatch, classify_step, denoise_step, draw_inputs, to_unit,
+    Batch, Inputs, Loss, SoftBatch, classify_step, denoise_step, draw_inputs, to_unit,
 )
 from tests.tiny import NETWORK, draw_batch, fill_state, make_parts
 
@@ -68,13 +69,11 @@ def fresh(tx=SGD, *, step=0, seed=0) -> TrainState:
     )
 
 
-@partial(jax.jit, static_argnames=("inputs", "weight", "target_loss"))
-def classify(
-    state, batch, lr_scale, *, inputs=NOISE, weight=0.0, target_loss=losses.soft_cross_entropy
-):
+@partial(jax.jit, static_argnames=("inputs", "weight", "loss"))
+def classify(state, batch, lr_scale, *, inputs=NOISE, weight=0.0, loss=Loss()):
     return classify_step(
         state, batch, lr_scale, model=Constant(), tx=SGD, inputs=inputs,
-        reconstruction_weight=weight, target_loss=target_loss,
+        reconstruction_weight=weight, loss=loss,
     )
 
 
@@ -105,10 +104,47 @@ def test_a_step_on_accepted_labels_by_hand():
     state = fresh()._replace(params={"w": jnp.array([2.0, 0, 0, 1, 0, 0, 0]), "r": jnp.zeros(())})
     before, shares = np.asarray(state.params["w"]), np.asarray(jax.nn.softmax(state.params["w"]))
     after, _ = classify(
-        state, SoftBatch(*BATCH, targets), 1.0, target_loss=losses.any_label_cross_entropy
+        state, SoftBatch(*BATCH, targets), 1.0, loss=Loss(losses.any_label_cross_entropy)
     )
     # Of the accepted classes 1 and 3 the network holds 3 likelier, so 3 is learned.
     np.testing.assert_allclose(after.params["w"] - before, np.eye(7)[3] - shares, atol=1e-6)
+
+
+def test_a_step_on_weighted_and_smoothed_labels_by_hand():
+    weights = (0.5, 1.0, 2.0, 1.0, 1.0, 3.0, 1.0)
+    state, confusion = classify(
+        fresh(), BATCH, 1.0, loss=Loss(class_weights=weights, label_smoothing=0.2)
+    )
+    # Of a loss -sum w t log p at equal logits the gradient is sum(w t) / 7 - w t.
+    targets = (0.8 * np.eye(7)[np.asarray(BATCH.labels)] + 0.2 / 7) * weights
+    expected = (targets - targets.sum(1, keepdims=True) / 7).mean(0)
+    np.testing.assert_allclose(state.params["w"], expected, atol=1e-6)
+    # What is reported is the plain cross-entropy of the labels.
+    _, of_labels = classify(fresh(), BATCH, 1.0)
+    jax.tree.map(np.testing.assert_array_equal, confusion, of_labels)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_mixed_step_learns_the_targets_in_the_images_shares(soft):
+    targets = jax.nn.one_hot(BATCH.labels, 7)
+    # Brighter by number: what is seen at the first pixel says whose face it is.
+    levels = jnp.arange(8, dtype=jnp.uint8) * 30
+    batch = Batch(jnp.broadcast_to(levels.reshape(-1, 1, 1, 1), BATCH.images.shape), BATCH.labels)
+    if soft:
+        targets = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), 8), jnp.float32)
+        batch = SoftBatch(*batch, targets)
+    inputs = Inputs(mix=(("mixup", 1.0),))
+    state, confusion = classify(fresh(), batch, 1.0, inputs=inputs)
+    key = jax.random.split(jax.random.fold_in(fresh().key, 0))[0]
+    seen, order, share = random_mix(
+        jax.random.fold_in(key, steps.MIX), to_unit(batch.images), mixup=1.0
+    )
+    np.testing.assert_allclose(state.batch_stats["seen"], seen, atol=1e-6)
+    mixed = share[:, None] * targets + (1 - share[:, None]) * targets[order]
+    np.testing.assert_allclose(state.params["w"], mixed.mean(0) - 1 / 7, atol=1e-6)
+    # Counted is the label of the larger part.
+    larger = np.where(share >= 0.5, BATCH.labels, np.asarray(BATCH.labels)[order])
+    np.testing.assert_array_equal(confusion.counts.sum(1), np.bincount(larger, minlength=7))
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.0])

@@ -11,13 +11,17 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
+from fer_jax.ops import colour
+from fer_jax.ops.crops import random_resized_crop
+
 # For each fill: the names that map_coordinates and jnp.pad have for it.
 FILLS = {"nearest": ("nearest", "edge"), "zero": ("constant", "constant")}
 
 # The least and the greatest value that makes sense for `augment`'s options: degrees, a fraction of
-# a side, pixels, a probability.
+# a side, pixels, a share of the area, a probability; and those of the colours.
 RANGES = {
-    "rotate": (-180.0, 180.0), "shift": (0.0, 1.0), "crop_padding": (0, 48), "erase": (0.0, 1.0),
+    "rotate": (-180.0, 180.0), "shift": (0.0, 1.0), "crop_padding": (0, 48),
+    "resized_crop": (0.0, 1.0), "erase": (0.0, 1.0), **colour.RANGES,
 }
 
 
@@ -29,6 +33,11 @@ def augment(
     flip: bool = False,
     shift: float = 0.0,
     crop_padding: int = 0,
+    resized_crop: tuple[float, float] | tuple[()] = (),
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+    saturation: float = 0.0,
+    hue: float = 0.0,
     erase: float = 0.0,
     fill: str = "nearest",
 ) -> jax.Array:
@@ -36,11 +45,13 @@ def augment(
 
     `rotate` is (least, greatest) angle in degrees, `flip` mirrors half of the images, `shift` is
     the greatest shift as a fraction of each side, `crop_padding` pads by that many pixels and
-    crops back to [h, w], `erase` is the probability that an image gets an erased box. Each stage
-    has its own key: switching one off leaves the draws of the others as they are.
+    crops back to [h, w], `resized_crop` is (least, greatest) share of the area that a random
+    resized crop keeps (torchvision's scale; its ratio is 3/4..4/3), the four colours are the
+    arguments of `colour.random_jitter`, `erase` is the probability that an image gets an erased
+    box. Each stage has its own key: switching one off leaves the draws of the others as they are.
     """
-    flip_key, rotate_key, shift_key, crop_key, erase_key = (
-        jax.random.fold_in(key, stage) for stage in range(5)
+    flip_key, rotate_key, shift_key, crop_key, erase_key, resize_key, colour_key = (
+        jax.random.fold_in(key, stage) for stage in range(7)
     )
     if flip:
         images = random_flip(flip_key, images)
@@ -54,6 +65,12 @@ def augment(
         images = random_crop(
             crop_key, images, size=images.shape[1:3], padding=crop_padding, fill=fill
         )
+    if resized_crop:
+        images = random_resized_crop(resize_key, images, scale=resized_crop)
+    images = colour.random_jitter(
+        colour_key, images,
+        brightness=brightness, contrast=contrast, saturation=saturation, hue=hue,
+    )
     if erase:
         images = random_erase(erase_key, images, p=erase)
     return images

@@ -209,7 +209,10 @@ def test_random_erase_paints_random_levels():
     assert painted.min() >= 0 and painted.max() < 1
 
 
-ALL = dict(rotate=(-20, 20), flip=True, shift=0.1, crop_padding=2, erase=1.0)
+ALL = dict(
+    rotate=(-20, 20), flip=True, shift=0.1, crop_padding=2, resized_crop=(0.5, 1.0),
+    brightness=0.2, contrast=0.2, erase=1.0,
+)
 
 
 def test_augment_does_nothing_unless_asked():
@@ -231,7 +234,11 @@ def test_augment_stages_keep_their_draws_when_others_are_off():
 
     # On a flat image only erasing shows: its boxes are those of erasing alone.
     flat = jnp.full((B, 20, 20, 1), 0.25)
-    np.testing.assert_allclose(run(flat, **ALL), run(flat, erase=1.0), atol=1e-6)
+    shape = {name: value for name, value in ALL.items() if name not in ("brightness", "contrast")}
+    np.testing.assert_allclose(run(flat, **shape), run(flat, erase=1.0), atol=1e-6)
+    # And brightness those of brightness alone.
+    lit = run(flat, **{**ALL, "erase": 0.0, "contrast": 0.0})
+    np.testing.assert_allclose(lit, run(flat, brightness=0.2), atol=1e-6)
     # On a picture that is its own mirror image flipping does not show.
     half = draw_images()
     mirrored = jnp.concatenate([half, half[:, :, ::-1]], axis=2)
