@@ -18,10 +18,11 @@ for five epochs and then trains at a tenth of the rate.
 from ml_collections import ConfigDict
 
 from configs import lip_vgg16
-from configs.vgg16 import FINE_TUNED
+from configs.vgg16 import FINE_TUNED, RAF_DB, SFEW
 from fer_jax.configuring import pick_variant
 
 BUT_THE_HEAD = "^(?!head/)"
+FACES = {"raf_db": RAF_DB, "sfew": SFEW}
 
 
 def get_config(variant: str | None = None) -> ConfigDict:
@@ -37,7 +38,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
 
 def _run(dataset: str, scale: str) -> ConfigDict:
     config = lip_vgg16.get_config(scale)
-    config.data.update({"dataset": dataset, "protocol": "holdout:10"})
+    config.update(FACES[dataset])
     return config
 
 
