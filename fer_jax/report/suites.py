@@ -79,7 +79,8 @@ def suite_section(study: Study, folder: Path) -> str:
         parts += [table_html(table, study)] if table else []
     for run, entry in shown:
         title = f"{run.label}, {heading(entry)}{tag(study)}"
-        figure = heat_map(entry, title=title, colour=plots.looks(study)[run.name][0])
+        over = f"{run.label}{tag(study)}\n{heading(entry)}"
+        figure = heat_map(entry, title=over, colour=plots.looks(study)[run.name][0])
         name = "-".join(filter(None, (
             entry["suite"], run.name, entry["split"], entry["filter"],
             f"n{entry['n']}" if entry["n"] < entry["of"] else "",
