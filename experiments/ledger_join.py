@@ -246,8 +246,8 @@ def _scale(row: Row, group: list[Result]) -> str:
         said.append(f"width {width:g}")
     if config["epochs"] < row.epochs:
         said.append(f"{config['epochs']} of {row.epochs} epochs")
-    side = _find(config, "model.image_size")
-    if side is not None and side < 224:
+    side = _find(config, "preprocess.size") if config["model"]["name"] == "alexnet" else None
+    if side and side < 224:
         said.append(f"{side} pixels of 224")
     return ", ".join(said)
 

@@ -73,8 +73,8 @@ def reliability_table(found: Mapping[str, Mapping[str, Any]], about: Mapping[str
         rows=rows,
         notes=(
             "ECE: expected calibration error, 15 bins of equal width (Guo et al. 2017) or of "
-            "equally many faces. T: temperature; 1 as trained, the other fitted on clean validation "
-            "faces. It changes no answer. Confidence: mean probability of the answers.",
+            "equally many faces. T: temperature; 1 as trained, the other fitted on clean "
+            "validation faces. It changes no answer. Confidence: mean probability of the answers.",
         ),
     )
 
