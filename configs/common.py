@@ -133,6 +133,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "strengths": (0.05, 0.1, 0.2, 0.3, 0.5),  # of the distortion, beside clean
                 "views": "plain",  # or "flip", "ten_crop": of preprocess.crop, else 11/12 resized
                 "average": "probabilities",  # over the views; or "logits"
+                "feature_maps": (),  # layers that the report shows; fer_jax.feature_maps --list
             },
             "checkpoint_minutes": 10.0,  # a checkpoint inside an epoch that takes longer
             "mesh": {"data": 0},  # devices that share a batch; 0 is all

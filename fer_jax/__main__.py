@@ -12,6 +12,7 @@ COMMANDS = {
     "fer_jax.compare": "compare two finished runs face by face",
     "fer_jax.ensemble": "combine finished runs by every rule",
     "fer_jax.calibration": "measure a run's calibration and mend it",
+    "fer_jax.feature_maps": "draw what a run's layers see, and saliency",
 }
 
 

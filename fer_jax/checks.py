@@ -14,6 +14,7 @@ from fer_jax.constraints import (
 from fer_jax.data.splits import SPLITS
 from fer_jax.epochs import METRICS
 from fer_jax.errors import UserError, suggest
+from fer_jax.explain_maps import explain_feature_maps
 from fer_jax.grid import axes_of, expand
 from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
 from fer_jax.ops.augmentation import RANGES
@@ -106,6 +107,7 @@ FIELDS: dict[str, Check] = {
     "evaluation.strengths": each(number(0)),
     "evaluation.views": one_of(VIEWS),
     "evaluation.average": one_of(AVERAGES),
+    "evaluation.feature_maps": each(text),
     "checkpoint_minutes": number(0),
     "mesh.data": whole(0),
     "steps_per_dispatch": whole(0),
@@ -195,7 +197,8 @@ def check_faces(config: ConfigDict, image_shape: tuple[int, ...]) -> None:
 
     Raises:
       UserError: a crop's padding as wide as the faces of `image_shape` (h, w, c): it would show
-        none of the face. Or colours of grey faces are to be changed.
+        none of the face. Or colours of grey faces are to be changed, or a layer for
+        `evaluation.feature_maps` gives no maps of them.
     """
     coloured = [name for name in ("saturation", "hue") if config.augmentation[name]]
     if coloured and image_shape[2] == 1:
@@ -209,6 +212,8 @@ def check_faces(config: ConfigDict, image_shape: tuple[int, ...]) -> None:
             f"config.augmentation.crop_padding is {padding}, as wide as the faces of {side} "
             f"pixels: a crop could miss the face; lower it"
         )
+    if complaint := explain_feature_maps(config, image_shape):
+        raise UserError(f"config{complaint}")
 
 
 @contextmanager

@@ -136,6 +136,7 @@ LATER = {
     "early_stopping.metric": "loss",
     "pretrained": "",
     "optim.thaw_epochs": {},
+    "evaluation.feature_maps": [],
 }
 
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, lock, predictions, provenance, results, writers
+from fer_jax import (
+    checkpoint, feature_maps, lock, predictions, provenance, results, samples, writers,
+)
 from fer_jax.configuring import from_json, to_json
 from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
@@ -94,6 +96,26 @@ def add_evaluation(
         return entry
 
 
+def add_feature_maps(
+    workdir: Path, wanted: feature_maps.Wanted, *, data_dir: str | None = None
+) -> None:
+    """Put what `wanted` says of a finished run's layers into its report, and its study's.
+
+    Raises:
+      UserError: the run is not finished or classifies nothing, or has no such layer or split.
+    """
+    with hold_run(workdir):
+        _, run, weights = load_run(workdir, data_dir=data_dir)
+        arrays = feature_maps.look(
+            run.config, weights, find_split(run, wanted.split), wanted, model=run.model
+        )
+        feature_maps.save(workdir, arrays)
+        write_report(workdir)
+        study = Path(workdir).resolve().parent
+        if isinstance(results.read(study), list):
+            write_report(study)
+
+
 def read_predictions(
     workdir: Path,
     *,
@@ -173,8 +195,7 @@ def complete(
         ))
         for entry in missing
     ]
-    if config.model.name in results.DENOISING:
-        results.write_samples(config, workdir, weights, run.splits["test"], model=run.model)
+    samples.write_pictures(config, workdir, weights, run.splits, model=run.model)
     held |= {"config": to_json(config), "evaluations": held["evaluations"] + entries}
     results.warn_of(held | {"evaluations": entries})
     writers.write_json(Path(workdir) / results.RESULTS, held)

@@ -88,6 +88,17 @@ def place(workdir: Path, entry: dict[str, Any]) -> Path:
     return Path(workdir) / FOLDER / ("-".join(parts) + ".npz")
 
 
+def name_entry(
+    split: str, distortion: str, strength: float, *, views: str, average: str
+) -> dict[str, Any]:
+    """Name an evaluation; `average` is told where there are several views and it is the logits."""
+    entry = {
+        "split": split, "views": views, "distortion": distortion, "strength": float(strength),
+        "draws": 1,
+    }
+    return entry | ({"average": average} if views != "plain" and average == "logits" else {})
+
+
 def check_same_faces(members: Sequence[Predictions]) -> None:
     """Check that models speak of the same faces in the same order, and in numbers.
 

@@ -7,9 +7,10 @@ from fer_jax.data.protocols import check_protocol
 from fer_jax.data.splits import class_names
 from fer_jax.epochs import RAW, watched
 from fer_jax.errors import UserError, suggest
+from fer_jax.explain_maps import explain_feature_maps
 from fer_jax.ops.distortion import check_strength
 from fer_jax.optim import FROZEN
-from fer_jax.results import DENOISING
+from fer_jax.samples import DENOISING
 from fer_jax.starts import check_init, check_pretrained, check_thaw
 
 
@@ -162,5 +163,5 @@ def _protocol(config: ConfigDict) -> str:
 # What several fields must have in common: the complaint that follows the config's name, or "".
 RELATIONS = (
     _strengths, _rule_labels, _optimizer, check_thaw, check_init, check_pretrained, _metrics, _task,
-    _reconstruction, _soft_targets, _preprocess, _protocol,
+    _reconstruction, _soft_targets, _preprocess, _protocol, explain_feature_maps,
 )

@@ -1,4 +1,4 @@
-"""What a run leaves behind: config.json, results.json, samples.npz, and who may write them."""
+"""What a run leaves behind: config.json, results.json, and who may write them."""
 
 import datetime
 import json
@@ -11,26 +11,23 @@ from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, predictions, provenance, writers
+from fer_jax import checkpoint, metrics, predictions, provenance, samples, writers
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
 from fer_jax.configuring import config_hash, differences, from_json, to_json
 from fer_jax.data import Split, load_splits, split_notes
 from fer_jax.errors import UserError
-from fer_jax.evaluate import draw_keys, evaluate, pad_split, reconstruct
+from fer_jax.evaluate import evaluate, pad_split
 from fer_jax.evaluation_alarms import condense_evaluations, find_evaluation_alarms
-from fer_jax.ops.distortion import distort_each
 from fer_jax.optim import FROZEN, label_parameters
-from fer_jax.predictions import Predictions
-from fer_jax.preprocess import VIEWS, prepare, read_preprocess
+from fer_jax.predictions import Predictions, name_entry
+from fer_jax.preprocess import VIEWS, read_preprocess
 from fer_jax.state import evaluated, variables
-from fer_jax.steps import to_unit
 
 SCHEMA = 1
-RESULTS, CONFIG, SAMPLES = "results.json", "config.json", "samples.npz"
+RESULTS, CONFIG = "results.json", "config.json"
 GRID = "grid.json"  # of a grid: what each of its points sets
 RAW = "raw"  # `weights` of an evaluation by the weights beside their average
-DENOISING = ("dae", "hybrid")  # networks whose output dict has `recon`
 
 
 def claim(
@@ -186,6 +183,9 @@ def write(
             config.data.dataset, protocol=config.data.protocol, data_dir=data_dir
         ),
         "split_sizes": {name: len(split.labels) for name, split in splits.items()},
+        "split_classes": {
+            name: np.bincount(split.labels).tolist() for name, split in splits.items()
+        },
         "config": to_json(config),
         "config_hash": config_hash(config),
         "upstream": upstream or {},
@@ -212,8 +212,7 @@ def write(
         },
     }
     warn_of(described)
-    if config.model.name in DENOISING:
-        write_samples(config, workdir, weights[None], splits["test"], model=model)
+    samples.write_pictures(config, workdir, weights[None], splits, model=model)
     writers.write_json(Path(workdir) / RESULTS, described)
     return described
 
@@ -240,17 +239,6 @@ def planned_evaluations(config: ConfigDict, splits: dict[str, Split]) -> list[di
         if split in splits
         for name, strength in distortions
     ]
-
-
-def name_entry(
-    split: str, distortion: str, strength: float, *, views: str, average: str
-) -> dict[str, Any]:
-    """Name an evaluation; `average` is told where there are several views and it is the logits."""
-    entry = {
-        "split": split, "views": views, "distortion": distortion, "strength": float(strength),
-        "draws": 1,
-    }
-    return entry | ({"average": average} if views != "plain" and average == "logits" else {})
 
 
 def evaluate_once(
@@ -332,36 +320,6 @@ def count_parameters(state: Any, *, rules: Any) -> dict[str, int]:
     frozen = sum(size for size, label in zip(sizes, labels, strict=True) if label == FROZEN)
     statistics = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.batch_stats))
     return {"trainable": sum(sizes) - frozen, "frozen": frozen, "non_trainable": statistics}
-
-
-def write_samples(
-    config: ConfigDict, workdir: Path, weights: dict[str, Any], split: Split, *, model: Any
-) -> None:
-    """Write one face of each class: clean, distorted as in testing, and reconstructed, as u8."""
-    classes = range(config.model.classes)
-    firsts = [np.flatnonzero(split.labels == label)[:1] for label in classes]
-    index = np.concatenate(firsts)
-    clean = to_unit(split.images[index])
-    name, strength = config.distortion.name, config.distortion.strength
-    distorted = distort_each(
-        draw_keys(config.seed, split.keys[index]), clean, strength, name=name
-    )
-    preprocess = read_preprocess(config)
-    recon = reconstruct(weights, distorted, model=model, preprocess=preprocess)
-    clean, distorted = (prepare(faces, preprocess=preprocess) for faces in (clean, distorted))
-    pictures = {"clean": clean, "distorted": distorted, "recon": recon}
-    writers.write_npz(
-        Path(workdir) / SAMPLES,
-        **{key: _to_bytes(picture) for key, picture in pictures.items()},
-        labels=split.labels[index],
-        name=np.str_(name),
-        strength=np.float32(strength),
-    )
-
-
-def _to_bytes(picture: jax.Array) -> np.ndarray:
-    # A DAE that broke gives NaN, drawn as black.
-    return np.round(np.nan_to_num(np.asarray(picture)) * 255).astype(np.uint8)
 
 
 def _today() -> str:

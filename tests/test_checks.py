@@ -97,6 +97,7 @@ WRONG = {
     "evaluation.strengths": ((-0.1,), (2.0,), (NAN,), 0.3),
     "evaluation.views": ("flop",),
     "evaluation.average": ("probability", None),
+    "evaluation.feature_maps": ("conv1_1", (3,), ("conv1_3",), ("head",)),
     "checkpoint_minutes": (-1.0, NAN),
     "mesh.data": (-1,),
     "steps_per_dispatch": (-1,),

@@ -2,9 +2,6 @@
 
 import json
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from fer_jax import results, writers
@@ -67,25 +64,3 @@ def test_parameters_are_counted_by_whether_they_train():
     assert results.count_parameters(state, rules=config.optim.rules) == {
         "trainable": 40 + 296 + 1032 + 63 + 40, "frozen": 153, "non_trainable": 40,
     }
-
-
-def test_samples_are_a_face_of_each_class_as_bytes_also_from_a_broken_dae(tmp_path):
-    config = tiny_study.get_config("dae")
-    split = results.load_data(config, None)["test"]
-    model, _, state = make_parts(config, image_shape=(48, 48, 1))
-    weights = {"params": state.params, "batch_stats": {}}
-    results.write_samples(config, tmp_path, weights, split, model=model)
-    with np.load(tmp_path / "samples.npz") as held:
-        assert sorted(held["labels"]) == sorted(set(split.labels.tolist()))
-        k = len(held["labels"])
-        for name in ("clean", "distorted", "recon"):
-            assert held[name].shape == (k, 48, 48, 1) and held[name].dtype == np.uint8
-        first = np.flatnonzero(split.labels == held["labels"][0])[0]
-        np.testing.assert_array_equal(held["clean"][0], split.images[first])
-        changed = (held["distorted"] != held["clean"]).mean()
-        assert 0.2 < changed < 0.4  # random grey with p = .3 may draw a pixel's own grey
-        assert str(held["name"]) == "random_grey" and float(held["strength"]) == np.float32(0.3)
-    broken = jax.tree.map(lambda leaf: leaf * jnp.nan, weights)
-    results.write_samples(config, tmp_path, broken, split, model=model)
-    with np.load(tmp_path / "samples.npz") as held:
-        assert not held["recon"].any()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_jax import files
-from fer_jax.report import choices, plots, tables, wording
+from fer_jax.report import choices, gallery, plots, tables, wording
 from fer_jax.report.elements import (
     details, faces_png, figure_html, named_list, page_html, section, table_html,
 )
@@ -24,8 +24,8 @@ _POINTS = 3
 def write_report(workdir: Path | str) -> Path:
     """Write `workdir/report.html` and `workdir/figures/*.png` from a run's or a study's results.
 
-    Reads results.json, metrics.jsonl and samples.npz only. What is missing is left out or shown
-    as a dash.
+    Reads results.json, metrics.jsonl and the npz files of pictures only. What is missing is left
+    out or shown as a dash.
 
     Returns the path of report.html.
 
@@ -50,7 +50,10 @@ def _page(study: Study, folder: Path) -> str:
         _suites(study, folder),
         _denoising(study, folder),
         _classes(study, folder),
+        gallery.examples(study, folder),
+        gallery.feature_maps(study, folder),
         _curves(study, folder),
+        gallery.class_sizes(study, folder),
         _cost(study),
         _protocol(study),
     ]
@@ -258,17 +261,23 @@ def _classes(study: Study, folder: Path) -> str:
         table = tables.recalls(study, distorted=distorted)
         if table is None:
             continue
-        figure = plots.recall(study, distorted=distorted)
-        name = f"recall-{'distorted' if distorted else 'clean'}"
-        recall.append(
-            figure_html(figure, name, folder, alt=f"{table.title}; the table has the numbers")
-        )
+        if study.is_study:
+            figure = plots.recall(study, distorted=distorted)
+            name = f"recall-{'distorted' if distorted else 'clean'}"
+            alt = f"{table.title}; the table has the numbers"
+            recall.append(figure_html(figure, name, folder, alt=alt))
         detail.append(table_html(table, study))
+    # Points compare networks; bars with intervals say more of one.
+    alone = "".join(
+        gallery.accuracy_bars(study, run, folder, colour=colours[run.name][0])
+        for run in (() if study.is_study else study.classifiers)
+    )
     body = (
         "<h3>Confusion matrices</h3><p>Rows are the true emotions; the large figure is the "
         "share of the row in percent, the small one the number of test images.</p>"
         + "".join(pairs)
-        + f'<h3>Recall of each emotion</h3><div class="pair">{"".join(recall)}</div>'
+        + "<h3>Recall of each emotion</h3>"
+        + (f'<div class="pair">{"".join(recall)}</div>' if study.is_study else alone)
         + details("The recalls as tables", f'<div class="tables">{"".join(detail)}</div>')
     )
     return section("Which emotions", body)

@@ -25,7 +25,7 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 class Run(NamedTuple):
-    """One run: its results (empty while it is unfinished), its epochs and its sample images."""
+    """One run: its results (empty while it is unfinished), its epochs and its pictures."""
 
     name: str
     kind: str
@@ -33,6 +33,8 @@ class Run(NamedTuple):
     result: dict[str, Any]
     history: list[dict[str, Any]]
     samples: dict[str, np.ndarray] | None
+    examples: dict[str, np.ndarray] | None = None
+    feature_maps: dict[str, np.ndarray] | None = None
 
     @property
     def finished(self) -> bool:
@@ -234,7 +236,14 @@ def _read_run(name: str, result: dict[str, Any], folder: Path) -> Run:
         label=LABELS.get(kind, name),
         result=result,
         history=_read_history(folder / "metrics.jsonl"),
-        samples=_read_samples(folder / "samples.npz"),
+        samples=_read_arrays(folder / "samples.npz", "clean", "distorted", "recon"),
+        examples=_read_arrays(
+            folder / "examples.npz", "faces", "labels", "predicted", "confidence", "split"
+        ),
+        feature_maps=_read_arrays(
+            folder / "feature_maps.npz", "faces", "saliency", "labels", "predicted", "confidence",
+            "about",
+        ),
     )
 
 
@@ -270,13 +279,14 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
     return [epochs[number] for number in sorted(epochs)]
 
 
-def _read_samples(path: Path) -> dict[str, np.ndarray] | None:
+def _read_arrays(path: Path, first: str, *others: str) -> dict[str, np.ndarray] | None:
+    """Read the arrays of a picture's file; None if it, its faces or one of these is missing."""
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as arrays:
-        samples = {name: arrays[name] for name in arrays.files}
-    complete = {"clean", "distorted", "recon"} <= samples.keys() and len(samples["clean"]) > 0
-    return samples if complete else None
+        found = {name: arrays[name] for name in arrays.files}
+    complete = {first, *others} <= found.keys() and len(found[first]) > 0
+    return found if complete else None
 
 
 def _alarm_text(alarm: Any) -> str:

@@ -102,6 +102,7 @@ gap:1rem 2rem}
 figure{margin:1rem 0;min-width:0}
 figure svg{display:block;width:100%;height:auto}
 figure.wide{max-width:40rem}
+figure.full{overflow-x:auto}figure.full svg{min-width:40rem}
 figure.panel{max-width:29rem}
 figcaption{font-size:.84rem;margin-top:.35rem;max-width:44rem}
 .strips{display:grid;grid-template-columns:minmax(5rem,8rem) minmax(0,44rem);gap:.3rem .8rem;

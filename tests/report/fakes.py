@@ -159,3 +159,34 @@ def write_study(
     found = [write_run(folder / n, n, dataset=dataset, epochs=epochs) for n in names]
     (folder / "results.json").write_text(json.dumps(found))
     return found
+
+
+def examples() -> dict[str, np.ndarray]:
+    """Give a right face of each class but disgust, then a wrong one of fear, called happy."""
+    labels = np.array([0, 2, 3, 4, 5, 6, 2], np.int32)
+    return {
+        "faces": samples()["clean"][: len(labels)], "labels": labels,
+        "predicted": np.array([0, 2, 3, 4, 5, 6, 3], np.int32),
+        "confidence": np.linspace(0.4, 0.88, len(labels)).astype(np.float32),
+        "split": np.array("test"),
+    }
+
+
+def feature_maps() -> dict[str, np.ndarray]:
+    """Give two faces, two of three maps of a layer `a` and 5 of `b/c`; the last of `a` is dead."""
+    generator = np.random.default_rng(0)
+    maps = generator.integers(0, 256, (2, 12, 12, 2), np.uint8)
+    dead = np.zeros((2, 3), bool)
+    dead[:, 1], maps[..., 1] = True, 0
+    about = {
+        "layers": ["a", "b/c"], "totals": [3, 5], "split": "validation", "distortion": "blur",
+        "strength": 2.0, "of": "predicted", "smooth": 0, "scale": "map", "signed": False,
+    }
+    return {
+        "faces": samples()["clean"][:2], "saliency": samples()["distorted"][:2, ..., 0],
+        "labels": np.array([0, 1], np.int32), "predicted": np.array([0, 5], np.int32),
+        "confidence": np.array([0.75, 0.5], np.float32), "about": np.array(json.dumps(about)),
+        "maps_0": maps, "constant_0": dead,
+        "maps_1": generator.integers(0, 256, (2, 6, 6, 5), np.uint8),
+        "constant_1": np.eye(2, 5, dtype=bool),
+    }
