@@ -5,8 +5,8 @@ Time:     not yet timed on real faces.
 Expected: Dick reports 25.8 %, which is "happy" for every face: at a rate of .01 it collapsed.
 
 Variants: `repaired` (default; a rate of 1e-4 from He's initialisation, not tuned), `small` (63
-pixels a side, a quarter of the width and few epochs, for two cores), `as_printed` (Adam at .01;
-expected to collapse).
+pixels a side, a quarter of the width and few epochs, for two cores), `as_printed` (Adam at .01,
+which falls to a tenth every ten epochs; expected to collapse).
 
 Faces are resized to 224x224, repeated to RGB and normalised as ImageNet's; trained on random
 resized crops, mirror images, rotations and colour jitter: the paper names these and no number.

@@ -11,7 +11,7 @@ import pytest
 
 from configs import quickstart, vgg_dae
 from fer_jax import metrics
-from fer_jax.configuring import is_study, load_config, to_json
+from fer_jax.configuring import LATER, find_field, is_study, load_config, to_json
 from fer_jax.errors import UserError
 from fer_jax.optim import label_parameters
 from fer_jax.results import count_parameters
@@ -179,3 +179,47 @@ def test_each_kind_of_run_takes_a_step(kind):
     assert not any(moved["frozen"]) and bool(moved["frozen"]) == (kind == "A")
     # A filter that never fires has no gradient; most do.
     assert np.mean(moved["trained"]) > 0.5
+
+
+# Results that are in the repository, or on their way there, were trained by these optimizers:
+# the name, the rate and the schedule of each network's `small`.
+SMALL_TRAINING = {
+    "networks": {
+        "resnet9": ("adam", 1e-3, "cosine"),
+        "alizadeh_shallow": ("adam", 1e-3, "cosine"),
+        "se_separable": ("adam", 1e-3, "cosine"),
+        "agrawal_fcn": ("adam", 3e-3, "cosine"),
+        "alizadeh_deep": ("adam", 1e-3, "cosine"),
+    },
+    "lip_pooling": {
+        f"{pool}_{seed}": ("adam", 1e-3, "cosine") for pool in ("max", "lip") for seed in range(3)
+    },
+}
+
+
+@pytest.mark.parametrize("study", SMALL_TRAINING)
+def test_small_studies_train_as_their_results_were(study):
+    runs = load_config(f"configs/{study}.py:small").runs
+    assert set(runs) == set(SMALL_TRAINING[study])
+    for name, run in runs.items():
+        optim = run.optim
+        assert (optim.name, optim.learning_rate, optim.schedule) == SMALL_TRAINING[study][name]
+        later = {path: find_field(run, path) for path in LATER}
+        assert later == LATER, "fields that came later, all off"
+
+
+@pytest.mark.parametrize(
+    "reference, fields",
+    [
+        ("alizadeh_shallow:as_printed", {"l2": 1e-7, "learning_rate": 0.01}),
+        ("alizadeh_deep", {"l2": 1e-7}),
+        ("agrawal_fcn:as_printed", {"l2": 1e-7, "learning_rate": 0.01}),
+        ("alexnet:as_printed", {"schedule": "step", "step_epochs": 10, "step_factor": 0.1}),
+        ("vgg16", {"name": "sgd", "nesterov": True, "schedule": "cosine"}),
+        ("lip_vgg16", {"name": "sgd", "nesterov": True, "schedule": "cosine"}),
+    ],
+)
+def test_a_config_trains_as_its_paper_says(reference, fields):
+    name, _, variant = reference.partition(":")
+    optim = load_config(f"configs/{name}.py:{variant}".removesuffix(":")).optim
+    assert {field: optim[field] for field in fields} == fields

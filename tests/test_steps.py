@@ -13,6 +13,7 @@ import pytest
 from configs import common
 from fer_jax import losses, metrics, models, steps
 from fer_jax.ops.mixing import random_mix
+from fer_jax.optim import make_tx
 from fer_jax.sharding import make_mesh, replicated, split_batch
 from fer_jax.state import TrainState
 from fer_jax.steps import (
@@ -174,6 +175,33 @@ def test_denoising_by_hand():
     summary = metrics.summarise(confusion)
     assert (summary["n"], summary["accuracy"]) == (8, None)
     assert summary["loss"] == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_micro_batches_are_one_batch_without_batch_norm():
+    optim = common.get_config().optim
+    optim.update({"name": "sgd", "learning_rate": 0.5, "rules": ((".*", "train"),)})
+    optim.update({"clip_norm": 0.1, "schedule": "cosine"})
+    plain = NOISE._replace(distortion="clean")
+
+    def train(batches, accumulate):
+        optim.accumulate = accumulate
+        tx = make_tx(optim, steps_per_epoch=2 * accumulate, epochs=2)
+        step = jax.jit(partial(
+            classify_step, model=Constant(), tx=tx, inputs=plain, reconstruction_weight=1.0
+        ))
+        state = fresh(tx)
+        for batch in batches:
+            state, _ = step(state._replace(batch_stats={}), batch, 1.0)
+        return state
+
+    whole = [draw_batch(8, seed=i) for i in range(4)]
+    parts = [jax.tree.map(lambda leaf: leaf[i : i + 2], b) for b in whole for i in (0, 2, 4, 6)]
+    one, four = train(whole, 1), train(parts, 4)
+    assert (int(one.step), int(four.step)) == (4, 16)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one.params, four.params
+    )
+    assert float(jnp.abs(one.params["w"]).max()) > 0.01
 
 
 def test_draws_depend_on_key_and_step_and_nothing_else():

@@ -29,6 +29,14 @@ def test_an_epochs_line_without_accuracies_and_with_nan():
     assert "train nan  val 1.1111  " in line and "%" not in line
 
 
+def test_an_epochs_line_with_an_average_has_the_weights_as_trained_too():
+    raw = {"validation_raw_loss": 1.5, "validation_raw_accuracy": 0.5}
+    line = writers.epoch_line("multitask", ROW | raw, epochs=150)
+    assert "val 1.1111 100.0%  raw 50.0%  " in line
+    line = writers.epoch_line("dae", ROW | raw | {"validation_raw_accuracy": None}, epochs=150)
+    assert "  raw 1.5000  " in line
+
+
 def test_progress_text_is_the_epoch_so_far():
     counts = np.diag([3, 0, 0, 0, 0, 0, 0]) + np.eye(7, k=1, dtype=int)
     totals = metrics.Confusion(counts, np.float32(18.0), np.int32(9))  # 3 of 9 right, loss 2

@@ -46,6 +46,7 @@ def _page(study: Study, folder: Path) -> str:
     sections = [*sections, _protocol(study)] if study.points else [
         _alarms(study),
         _paper(study),
+        _averages(study),
         _robustness(study, folder),
         _suites(study, folder),
         _denoising(study, folder),
@@ -158,6 +159,11 @@ def _paper(study: Study) -> str:
     shown = [table_html(t, study) for t in [*found, ours, private, both] if t]
     heading = "The paper and ours" if found else "Accuracy"
     return section(heading, lead + f'<div class="tables">{"".join(shown)}</div>')
+
+
+def _averages(study: Study) -> str:
+    table = tables.averages(study)
+    return section("Average of the weights", table_html(table, study)) if table else ""
 
 
 def _robustness(study: Study, folder: Path) -> str:

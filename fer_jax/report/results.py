@@ -80,13 +80,22 @@ class Run(NamedTuple):
         return any("collapse" in _alarm_text(alarm) for alarm in tested.get("alarms") or [])
 
     def evaluation(
-        self, distortion: str = "clean", strength: float | None = None, *, split: str = "test"
+        self,
+        distortion: str = "clean",
+        strength: float | None = None,
+        *,
+        split: str = "test",
+        weights: str | None = None,
     ) -> dict[str, Any] | None:
-        """Find one evaluation with plain views (any strength if None), or None."""
+        """Find one evaluation with plain views (any strength if None), or None.
+
+        It is by the weights that the run is tested with, or else by `weights`: "raw" ones stand
+        beside their average.
+        """
         for e in self.evaluations:
             if (
                 e.get("split") == split
-                and not e.get("weights")  # others than those that the run is tested with
+                and e.get("weights") == weights
                 and e.get("views") in (None, "plain")
                 and (e.get("distortion") or "clean") == distortion
                 and (strength is None or _same(e.get("strength"), strength))
@@ -173,12 +182,14 @@ class Study(NamedTuple):
         matches.sort(key=lambda run: (not run.finished, run.name != kind))
         return matches[0] if matches else None
 
-    def distorted(self, run: Run, *, split: str = "test") -> dict[str, Any] | None:
+    def distorted(
+        self, run: Run, *, split: str = "test", weights: str | None = None
+    ) -> dict[str, Any] | None:
         """Find a run's evaluation under the chosen distortion, or None."""
         if self.distortion is None:
             return None
         name, strength = self.distortion
-        return run.evaluation(name, strength, split=split)
+        return run.evaluation(name, strength, split=split, weights=weights)
 
 
 def read_study(workdir: Path | str) -> Study:

@@ -158,6 +158,32 @@ def _by_input(title: str, runs: list[Run], study: Study) -> Table:
     )
 
 
+def averages(study: Study) -> Table | None:
+    """Set the averages of the weights beside the weights as they were trained, or None."""
+    rows = []
+    for run in study.finished:
+        pairs = {
+            "clean": (run.evaluation(), run.evaluation(weights="raw")),
+            "distorted": (study.distorted(run), study.distorted(run, weights="raw")),
+        }
+        for name, (average, raw) in pairs.items():
+            if average and raw:
+                losses = [number(e.get("loss")) for e in (average, raw)]
+                accuracies = [percent(e.get("accuracy")) for e in (average, raw)]
+                rows.append((run.label, name, *losses, *accuracies, _points(raw, average)))
+    if not rows:
+        return None
+    return Table(
+        title=f"Average of the weights, and the weights as trained{tag(study)}",
+        columns=(
+            "network", "test images", "loss, average", "loss, trained", "accuracy, average",
+            "accuracy, trained", "points",
+        ),
+        rows=rows,
+        notes=("Test split. Everything else here is by the average; it is an exponential one.",),
+    )
+
+
 def private_half(study: Study) -> Table | None:
     """Build the accuracies on FER2013's PrivateTest where it is not the test split itself."""
     rows = []
@@ -286,7 +312,7 @@ def all_evaluations(study: Study) -> Table | None:
             run.label,
             str(e.get("split")),
             _views(e),
-            _input(e),
+            _input(e) + (f", {e['weights']} weights" if e.get("weights") else ""),
             count(e.get("n")),
             number(e.get("loss")),
             percent(e.get("accuracy")),

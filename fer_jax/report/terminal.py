@@ -9,7 +9,9 @@ from rich.text import Text
 
 from fer_jax.report.choices import choices
 from fer_jax.report.results import read_study
-from fer_jax.report.tables import Table, accuracies, li_tables, ours_only, reconstruction
+from fer_jax.report.tables import (
+    Table, accuracies, averages, li_tables, ours_only, reconstruction,
+)
 
 WIDTH = 80
 
@@ -26,7 +28,7 @@ def print_tables(workdir: Path | str, *, console: Console | None = None) -> None
     console = console or Console()
     tables = [choices(study)] if study.points else [*li_tables(study), ours_only(study)]
     if not any(tables):
-        tables = [accuracies(study), reconstruction(study)]
+        tables = [accuracies(study), averages(study), reconstruction(study)]
     if study.synthetic:
         note = "SYNTHETIC faces: ours cannot be compared with the paper's numbers."
         width = min(WIDTH, console.width)

@@ -184,13 +184,21 @@ def notes(study: Study) -> list[str]:
     weights = _unique(r.result.get("weights") for r in study.finished)
     if weights:
         meaning = {
-            "best": "of the epoch with the least validation loss",
+            "best": f"of the epoch with the {_best(study)}",
             "last": "of the last epoch",
+            "ema": "the average over training of those that were trained",
         }
         said = ", ".join(f"{w} ({meaning[w]})" if w in meaning else str(w) for w in weights)
         li = " The paper does not say which it tested." if study.li_tables else ""
         found.append(f"Weights tested: {said}.{li}")
     return found
+
+
+def _best(study: Study) -> str:
+    configs = [r.result.get("config") or {} for r in study.finished]
+    metrics = _unique((c.get("early_stopping") or {}).get("metric", "loss") for c in configs)
+    said = [f"{'least' if m.endswith('loss') else 'greatest'} validation {m}" for m in metrics]
+    return " or ".join(said).replace("_", " ")
 
 
 def _on_the_choice(study: Study) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from fer_jax import data
 from fer_jax.data import ferplus
 from fer_jax.errors import UserError
-from fer_jax.report import print_tables, tables, wording, write_report
+from fer_jax.report import html, print_tables, tables, wording, write_report
 from fer_jax.report.paper import LI_TABLES
 from fer_jax.report.results import EMOTIONS, read_study
 from tests.report.fakes import KINDS, STRENGTHS, evaluation, write_run, write_study
@@ -174,3 +174,29 @@ def test_li_numbers_stand_only_beside_the_papers_own_labels(tmp_path, dataset, p
     assert "Test split" in printed and "All classifiers" in printed
     for number in ("58.78", "1.0838", "0.5528"):
         assert (number in printed) == (number == "0.5528" and dataset == "fer2013")
+
+
+def test_an_average_stands_beside_the_weights_as_trained_and_nowhere_else(tmp_path):
+    found = write_run(tmp_path / "vgg", "vgg", dataset="fer2013")
+    raw = [
+        entry | {"weights": "raw", "accuracy": 0.1234, "loss": 9.8765}
+        for entry in found["evaluations"]
+    ]
+    # In front, so that whoever takes the first one takes a wrong one.
+    found |= {"weights": "ema", "evaluations": [*raw, *found["evaluations"]]}
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    study = read_study(tmp_path / "vgg")
+    table = tables.averages(study)
+    assert [row[1] for row in table.rows] == ["clean", "distorted"]
+    for row in table.rows:
+        assert row[3] == "9.8765" and row[5].startswith("12.3") and "12.3" not in row[4]
+    others = [tables.classifiers(study), tables.accuracies(study), tables.private_half(study)]
+    assert "12.3" not in str(others) and "9.8765" not in str(others)
+    every = tables.all_evaluations(study).rows
+    assert sum("raw weights" in row[3] for row in every) == len(raw) == len(every) / 2
+    (run,) = study.runs
+    assert not any("weights" in e for e in run.by_strength("random_grey"))
+    assert "Average of the weights, and the weights as trained" in html._averages(study)
+    assert any("ema (the average over training" in note for note in wording.notes(study))
+    write_run(tmp_path / "plain", "vgg", dataset="fer2013")
+    assert tables.averages(read_study(tmp_path / "plain")) is None
