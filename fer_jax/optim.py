@@ -35,6 +35,7 @@ def make_tx(
        them; after the others nothing moves but BatchNorm's statistics, which each batch gives.
     2. `optim.l2`: the gradient of the term `l2 * sum(w**2)` in the loss, `2 * l2 * w`, as by Keras'
        `kernel_regularizer=L2(l2)`. The `weight_decay` of PyTorch's Adam and SGD is twice this `l2`.
+       The loss that is logged stays the cross-entropy, to compare with evaluations.
     3. `optim.clip_norm`: gradients are scaled so that the norm of all of them, over every label
        that trains or will thaw, is at most this (Pascanu et al. 2013). L2's are among them, as in
        Keras.
