@@ -32,7 +32,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "task": "classify",  # or "denoise": what the loss is
             "seed": 0,
             "batch_size": 64,
-            "epochs": 150,
+            "epochs": 150,  # 0 trains nothing: the run is what it starts from
             "restore_best": True,  # evaluate the best epoch, not the last; Li does not say which
             "data": {
                 "dataset": "fer2013",  # or "synthetic"

@@ -15,6 +15,8 @@ A variant is one of these, or several joined by commas, as in `:finetune,small`:
               each batch distorted
   multitask   both from scratch, classification plus reconstruction loss; half of each batch
               distorted
+  in_front    the pretrained DAE in front of a pretrained VGG that never saw its output; nothing
+              is trained
   small       a quarter of the VGG's width, few epochs, and what makes those do (configs/common.py)
   as_printed  Li's table 1 to the letter; expected to collapse at its learning rate of .05
 A single run that needs a DAE trains it first, in WORKDIR/upstream/dae, unless
@@ -36,8 +38,12 @@ HYBRIDS = {
     "B": {},
     "finetune": {"train_distortion": 0.5, "optim": {"rules": SLOW_DAE}},
     "multitask": {"train_distortion": 0.5, "reconstruction_weight": 1.0},
+    "in_front": {
+        "epochs": 0, "model": {"freeze_dae": True}, "optim": {"rules": ((".*", "frozen"),)},
+    },
 }
-PRETRAINED = ("A", "finetune")
+# What a hybrid starts from: a part of it, and the config of the run that trains that part.
+PRETRAINED = {"A": ("dae",), "finetune": ("dae",), "in_front": ("dae", "vgg")}
 SCALES = ("repaired", "small", "as_printed")
 STUDIES = {
     "study": ("dae", "vgg", "A", "B"),
@@ -63,19 +69,22 @@ def get_config(variant: str | None = None) -> ConfigDict:
         )
     run, scale = runs[0], scales[0]
     if run in HYBRIDS:
-        return hybrid(run, scale, dae_from=f"configs/dae.py:{scale}")
+        return hybrid(run, scale, start=f"configs/{{}}.py:{scale}")
     members = {name: _member(name, scale) for name in STUDIES[run]}
     return ConfigDict({"runs": ConfigDict(members, sort_keys=False)}, sort_keys=False)
 
 
-def hybrid(name: str, scale: str, *, dae_from: str) -> ConfigDict:
-    """Return the run of a hybrid: the VGG's, with a DAE in front."""
+def hybrid(name: str, scale: str, *, start: str) -> ConfigDict:
+    """Return the run of a hybrid: the VGG's, with a DAE in front.
+
+    `start` is where its pretrained parts come from, with `{}` for their name.
+    """
     config = vgg.get_config(scale)
     config.model.name, config.model.variant = "hybrid", name
     config.update(HYBRIDS[name])
     config.optim.rate_factors = {"dae": 0.1}
     if name in PRETRAINED:
-        config.init = ConfigDict({"dae": dae_from})
+        config.init = ConfigDict({part: start.format(part) for part in PRETRAINED[name]})
     return config
 
 
@@ -83,4 +92,4 @@ def _member(name: str, scale: str) -> ConfigDict:
     if name in ("dae", "vgg"):
         return {"dae": dae, "vgg": vgg}[name].get_config(scale)
     # The study's own DAE, whatever its fields are set to on the command line.
-    return hybrid(name, scale, dae_from="runs.dae")
+    return hybrid(name, scale, start="runs.{}")

@@ -78,20 +78,7 @@ def markdown(entries: list[dict[str, Any]], alarms: list[tuple[str, list[str]]])
         "\n".join(f"- `{run}`: {'; '.join(said)}" for run, said in alarms) or "none.",
     ]
     for paper, title in PAPERS.items():
-        held = [entry for entry in entries if entry["paper"] == paper]
-        own = [entry for entry in held if entry["kind"] == "own"]
-        commands = _commands(own)
-        parts += [f"## {title}", _table_markdown([line(e, commands) for e in own])]
-        remarks: dict[str, list[str]] = {}
-        for entry in own:
-            if said := _remark(entry):
-                remarks.setdefault(said, []).append(f"{entry['quantity']}, {paper_text(entry)}")
-        lines = [f"- {'; '.join(numbers)}. {said}" for said, numbers in remarks.items()]
-        parts += ["\n".join(lines)] if lines else []
-        listed = [f"{number}. `{command}`" for command, number in commands.items()]
-        parts += ["Made by:\n\n" + "\n".join(listed)] if listed else []
-        cited = [entry for entry in held if entry["kind"] == "cited"]
-        parts += [_cited_markdown(cited)] if cited else []
+        parts.append(paper_markdown(paper, title, entries))
     return "\n\n".join(parts) + "\n"
 
 
@@ -108,18 +95,37 @@ def html(entries: list[dict[str, Any]], alarms: list[tuple[str, list[str]]]) -> 
         for run, found in alarms
     )
     body = [
-        section("How to read this", "".join(f"<p>{_code(text)}</p>" for text in READING)
+        section("How to read this", "".join(f"<p>{code_html(text)}</p>" for text in READING)
                 + _definitions_html(STATUSES) + _definitions_html(VERDICTS)),
         f'<section class="alarms"><h2>Alarms</h2><ul>{said}</ul></section>' if said else "",
         section("How many", _grid(heads, rows)),
-        *(_paper_html(paper, title, entries) for paper, title in PAPERS.items()),
+        *(paper_html(paper, title, entries) for paper, title in PAPERS.items()),
     ]
     header = f'<header><h1>Ledger</h1><p class="headline">{escape(_headline(entries))}</p></header>'
     footer = (
         "Written by python -m experiments.ledger from experiments/paper_numbers.json and results/."
     )
     title = "Ledger: the five papers' numbers and ours"
-    return page_html(title, header, "".join(body), footer=footer, style=_SHEET)
+    return page_html(title, header, "".join(body), footer=footer, style=SHEET)
+
+
+def paper_markdown(paper: str, title: str, entries: list[dict[str, Any]]) -> str:
+    """Write one paper's section: its own numbers beside ours, remarks, commands, cited numbers."""
+    held = [entry for entry in entries if entry["paper"] == paper]
+    own = [entry for entry in held if entry["kind"] == "own"]
+    commands = _commands(own)
+    parts = [f"## {title}", _table_markdown([line(e, commands) for e in own])]
+    remarks: dict[str, list[str]] = {}
+    for entry in own:
+        if said := _remark(entry):
+            remarks.setdefault(said, []).append(f"{entry['quantity']}, {paper_text(entry)}")
+    lines = [f"- {'; '.join(numbers)}. {said}" for said, numbers in remarks.items()]
+    parts += ["\n".join(lines)] if lines else []
+    listed = [f"{number}. `{command}`" for command, number in commands.items()]
+    parts += ["Made by:\n\n" + "\n".join(listed)] if listed else []
+    cited = [entry for entry in held if entry["kind"] == "cited"]
+    parts += [_cited_markdown(cited)] if cited else []
+    return "\n\n".join(parts)
 
 
 def line(entry: dict[str, Any], commands: dict[str, int]) -> Line:
@@ -261,7 +267,8 @@ def _cited_markdown(entries: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def _paper_html(paper: str, title: str, entries: list[dict[str, Any]]) -> str:
+def paper_html(paper: str, title: str, entries: list[dict[str, Any]]) -> str:
+    """Write one paper's section as HTML."""
     held = [entry for entry in entries if entry["paper"] == paper]
     own = [entry for entry in held if entry["kind"] == "own"]
     cited = [entry for entry in held if entry["kind"] == "cited"]
@@ -326,13 +333,14 @@ def _definitions_html(held: dict[str, str]) -> str:
     return f'<ul class="plain notes">{items}</ul>'
 
 
-def _code(text: str) -> str:
+def code_html(text: str) -> str:
+    """Escape a text and set what stands between backticks as code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 # Beside the report's sheet: wide rows, which become cards where there is no room for a table.
-_SHEET = """
+SHEET = """
 main,header,footer{max-width:84rem}
 .ledger{font-size:.84rem;width:100%}
 .ledger td{white-space:normal;min-width:4.5rem}

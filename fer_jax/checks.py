@@ -29,7 +29,7 @@ FIELDS: dict[str, Check] = {
     "task": one_of(("classify", "denoise")),
     "seed": whole(0, 2**32 - 1),
     "batch_size": whole(1),
-    "epochs": whole(1),
+    "epochs": whole(0),
     "restore_best": flag,
     "data.dataset": text,
     "data.protocol": text,

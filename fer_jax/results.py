@@ -207,7 +207,9 @@ def write(
         ],
         "cost": {
             "train_seconds": sum(row["seconds"] for row in rows),
-            "images_per_second": float(np.median([row["images_per_second"] for row in rows])),
+            "images_per_second": (
+                float(np.median([row["images_per_second"] for row in rows])) if rows else None
+            ),
             "date": _today(),
         },
     }

@@ -69,7 +69,7 @@ def share_upstream(
     """
     shared, hashes = {}, set()
     for config, folder in runs.values():
-        found = {} if config.init_dir else _find_all(config, folder, siblings={})
+        found = {} if config.init_dir else find_all_upstream(config, folder, siblings={})
         for upstream, alone in found.values():
             own, name = config_hash(upstream), alone.name
             if own not in hashes:
@@ -90,7 +90,7 @@ def run_one(
 
     `siblings` are the runs of the same study: name to config and workdir.
     """
-    found = _find_all(config, workdir, siblings=siblings)
+    found = find_all_upstream(config, workdir, siblings=siblings)
     if results.claim(workdir, config, upstream=_hashes(config, found)) is not None:
         logging.info("%s is finished", workdir)
         return complete(config, workdir, data_dir=data_dir)
@@ -129,7 +129,7 @@ def train_missing(
     Raises:
       UserError: its workdir holds a run of another config.
     """
-    hashes = _hashes(config, _find_all(config, workdir, siblings=siblings))
+    hashes = _hashes(config, find_all_upstream(config, workdir, siblings=siblings))
     if results.find_finished(workdir, config, upstream=hashes) is not None:
         return
     # The study has locked its own runs.
@@ -157,13 +157,19 @@ def refuse_circles(
             f"config.init goes in a circle: {' starts from '.join(way)}; "
             "let one of them start from nothing (config.init={})"
         )
-    for upstream, folder in _find_all(config, workdir, siblings=siblings).values():
+    for upstream, folder in find_all_upstream(config, workdir, siblings=siblings).values():
         refuse_circles(
             upstream, folder, siblings=siblings, above={**above, mine: workdir.name}
         )
 
 
-def _find_all(config, workdir, *, siblings) -> dict[str, tuple[ConfigDict, Path]]:
+def find_all_upstream(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+) -> dict[str, tuple[ConfigDict, Path]]:
+    """Return config and workdir of each run that `config.init` names, as `find_upstream` does."""
     return {
         name: find_upstream(config.init[name], name, config, workdir, siblings=siblings)
         for name in config.init

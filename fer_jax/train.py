@@ -116,7 +116,7 @@ def prepare(
         raise UserError(
             f"config.batch_size is {config.batch_size}, more than the {n} training faces; lower it"
         )
-    if steps_per_epoch * config.epochs < config.optim.accumulate:
+    if config.epochs and steps_per_epoch * config.epochs < config.optim.accumulate:
         raise UserError(
             f"config.optim.accumulate is {config.optim.accumulate}, and the whole run has "
             f"{steps_per_epoch * config.epochs} batches, so nothing would be learned; lower it"
@@ -236,6 +236,8 @@ def fit(run: Run, checkpointer: Any) -> Saved:
             checkpoint.save(checkpointer, saved)
             if requested:
                 stop(requested[0], checkpointer, saved)
+    if not config.epochs:  # it is what it starts from
+        checkpoint.save(checkpointer, saved)
     return saved
 
 

@@ -64,6 +64,9 @@ def count():
 def test_every_config_builds_at_full_size(reference, count):
     for run in runs_of(load_config(reference)).values():
         counts = count(run)
+        if not run.epochs:  # it trains nothing: the DAE, the VGG and its BatchNorm are frozen
+            assert counts["trainable"] == 0
+            continue
         assert counts["trainable"] > 0
         # Only hybrid A freezes, and what it freezes is the whole DAE: 12,465, or with 8 and 16
         # filters 80 + 1,168 + 2,320 + 1,160 + 73.
@@ -150,7 +153,10 @@ SMALL_NETWORKS = {
 STEPS = {
     "dae": load_config("configs/dae.py"),
     "vgg": load_config("configs/vgg.py"),
-    **{name: load_config(f"configs/vgg_dae.py:{name}") for name in vgg_dae.HYBRIDS},
+    **{
+        name: load_config(f"configs/vgg_dae.py:{name}")
+        for name in vgg_dae.HYBRIDS if name != "in_front"  # takes no step
+    },
     "quickstart vgg": quickstart.get_config().runs.vgg,
     "quickstart linear": quickstart.get_config().runs.linear,
     **{name: load_config(f"configs/{name}.py") for name in SMALL_NETWORKS},
