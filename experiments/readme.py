@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments.network_tables import networks_table, pooling_table
 from fer_jax import files, writers
 from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
@@ -21,6 +22,8 @@ RESULTS = Path("results")
 STUDY = RESULTS / "vgg_dae-small"
 RATES = RESULTS / "learning_rates-small"
 PRINTED = RESULTS / "as_printed"
+NETWORKS = RESULTS / "networks-small"
+POOLING = RESULTS / "lip_pooling-small"
 BASELINE = RESULTS / "pypi_fer"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
@@ -77,6 +80,19 @@ def results_block(study: Study, rates: Study, printed: Study, baseline: Run | No
             if table
         ),
         printed_line(printed),
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def networks_block(networks: Study, pooling: Study) -> str:
+    """Return the Markdown of the other papers' networks, with the commands that made it."""
+    made_by = [*commands(networks), *commands(pooling)]
+    device = ", ".join(dict.fromkeys(run.result["device"] for run in networks.finished))
+    parts = [
+        markdown(networks_table(networks)),
+        markdown(pooling_table(pooling)),
+        f"{device}. Made by:",
+        "\n".join(["```bash", *made_by, "```"]),
     ]
     return "\n\n".join(part.strip() for part in parts)
 
@@ -179,6 +195,8 @@ def main(argv: list[str] | None = None) -> None:
     text = replace_block(readme.read_text(), headline_block(study, baseline), name="headline")
     rates, printed = read_study(REPOSITORY / RATES), read_study(REPOSITORY / PRINTED)
     text = replace_block(text, results_block(study, rates, printed, baseline), name="results")
+    networks, pooling = read_study(REPOSITORY / NETWORKS), read_study(REPOSITORY / POOLING)
+    text = replace_block(text, networks_block(networks, pooling), name="networks")
     files.write_text(readme, text)
     print(f"renewed {readme.name} and {PICTURE}")
 
