@@ -138,5 +138,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "checkpoint_minutes": 10.0,  # a checkpoint inside an epoch that takes longer
             "mesh": {"data": 0},  # devices that share a batch; 0 is all
             "steps_per_dispatch": 0,  # 0 is 1 on CPU, where a scan is slow, and 64 elsewhere
+            # Of a grid (config.grid, see fer_jax/grid.py): points that train as one program at
+            # most. 0 is 1, each in its turn, on CPU, and 16 elsewhere.
+            "points_per_program": 0,
         }
     )

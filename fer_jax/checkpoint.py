@@ -29,12 +29,14 @@ class Saved(NamedTuple):
       plateau: state of the reduce-on-plateau rule.
       totals: the confusion of the current epoch so far.
       loop: the loop's own numbers, as JSON.
+      best: of a grid's points that train together, each one's best weights; else None.
     """
 
     state: TrainState
     plateau: Any
     totals: Confusion
     loop: dict[str, Any]
+    best: dict[str, Any] | None = None
 
 
 @contextlib.contextmanager
@@ -247,12 +249,13 @@ def _pack(saved: Saved) -> dict[str, Any]:
     state = saved.state._asdict() | {"key": jax.random.key_data(saved.state.key)}
     if saved.state.ema is None:  # as it was before there were averages
         del state["ema"]
-    return {"state": state, "plateau": saved.plateau, "totals": saved.totals}
+    tree = {"state": state, "plateau": saved.plateau, "totals": saved.totals}
+    return tree if saved.best is None else tree | {"best": saved.best}
 
 
 def _unpack(tree: dict[str, Any], loop: dict[str, Any]) -> Saved:
     state = tree["state"] | {"key": jax.random.wrap_key_data(tree["state"]["key"])}
-    return Saved(TrainState(**state), tree["plateau"], tree["totals"], loop)
+    return Saved(TrainState(**state), tree["plateau"], tree["totals"], loop, tree.get("best"))
 
 
 @jax.jit

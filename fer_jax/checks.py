@@ -111,6 +111,7 @@ FIELDS: dict[str, Check] = {
     "checkpoint_minutes": number(0),
     "mesh.data": whole(0),
     "steps_per_dispatch": whole(0),
+    "points_per_program": whole(0),
 }
 
 

@@ -102,7 +102,10 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
 
 
 # Fields that training does not depend on: how it is measured and how it reaches the devices.
-OUTSIDE_TRAINING = ("evaluation", "init_dir", "mesh", "steps_per_dispatch", "checkpoint_minutes")
+OUTSIDE_TRAINING = (
+    "evaluation", "init_dir", "mesh", "steps_per_dispatch", "points_per_program",
+    "checkpoint_minutes",
+)
 
 
 # Fields that came when there were results already, and the value that changes nothing: a config
@@ -137,6 +140,7 @@ LATER = {
     "pretrained": "",
     "optim.thaw_epochs": {},
     "evaluation.feature_maps": [],
+    "points_per_program": 0,
 }
 
 

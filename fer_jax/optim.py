@@ -76,7 +76,7 @@ def make_tx(
             )
     rules = tuple((str(pattern), str(label)) for pattern, label in optim.rules)
     by_label = optax.partition(transforms, partial(label_parameters, rules=rules))
-    decays = optim.l2 or optim.weight_decay
+    decays = _is_on(optim.l2) or _is_on(optim.weight_decay)
     if not (decays or optim.clip_norm or optim.accumulate > 1):
         return by_label
     # Within a branch of its own: outside, decay would move frozen weights, and their gradients
@@ -154,6 +154,10 @@ def make_schedule(
     warmup = round(optim.warmup_epochs * steps_per_epoch)
     fall = optim.step_epochs * steps_per_epoch, optim.step_factor
     rate = factor * optim.learning_rate
+    if isinstance(rate, jax.Array):
+        # Traced, where points of a grid share a program: optax compares a rate with 0 in Python.
+        shape = SCHEDULES[optim.schedule](1.0, warmup, epochs * steps_per_epoch, fall)
+        return lambda step: rate * shape(step)
     return SCHEDULES[optim.schedule](rate, warmup, epochs * steps_per_epoch, fall)
 
 
@@ -190,7 +194,7 @@ def _before(
 ) -> optax.GradientTransformation:
     """Let gradients pass accumulation, L2 and clipping before the optimizer."""
     stages = []
-    if optim.l2:
+    if _is_on(optim.l2):
         mask = partial(_decayed, optim=optim)
         stages.append(optax.add_decayed_weights(2 * optim.l2, mask))
     if optim.clip_norm:
@@ -199,6 +203,11 @@ def _before(
     if optim.accumulate > 1:
         return optax.MultiSteps(chain, optim.accumulate).gradient_transformation()
     return chain
+
+
+def _is_on(value: float | jax.Array) -> bool:
+    """Tell whether a number is not 0; a traced one, of points that share a program, never is."""
+    return isinstance(value, jax.Array) or bool(value)
 
 
 def _decayed(params: Any, *, optim: ConfigDict) -> Any:
@@ -232,8 +241,8 @@ def _sgd(optim: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformatio
     """Build stochastic gradient descent; with decoupled decay it is Loshchilov & Hutter's SGDW."""
     decay = optax.add_decayed_weights(optim.weight_decay, partial(_decayed, optim=optim))
     return optax.chain(
-        optax.trace(optim.momentum, optim.nesterov) if optim.momentum else optax.identity(),
-        decay if optim.weight_decay else optax.identity(),
+        optax.trace(optim.momentum, optim.nesterov) if _is_on(optim.momentum) else optax.identity(),
+        decay if _is_on(optim.weight_decay) else optax.identity(),
         optax.scale_by_learning_rate(rate),
     )
 

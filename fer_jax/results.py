@@ -167,8 +167,12 @@ def write(
     mesh: Mesh,
     data_dir: str | None,
     upstream: dict[str, Any] | None = None,
+    points: int = 1,
 ) -> dict[str, Any]:
-    """Evaluate a trained state as its config says and write everything that describes the run."""
+    """Evaluate a trained state as its config says and write everything that describes the run.
+
+    `points` is how many points of a grid shared its time as one program.
+    """
     rows = writers.read_metrics(workdir)
     loop, weights = saved.loop, {None: evaluated(saved.state), RAW: variables(saved.state)}
     best = bool(config.restore_best)
@@ -210,6 +214,7 @@ def write(
             "images_per_second": (
                 float(np.median([row["images_per_second"] for row in rows])) if rows else None
             ),
+            **({"points_in_program": points} if points > 1 else {}),
             "date": _today(),
         },
     }

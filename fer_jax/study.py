@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from fer_jax import lock, pretrained, results, transfer, writers
+from fer_jax import lock, pretrained, results, stacks, transfer, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
 from fer_jax.configuring import config_hash, is_grid, is_pattern, is_study, load_config
@@ -18,6 +18,7 @@ from fer_jax.finished import complete, load_run
 from fer_jax.grid import points_of, runs_of
 from fer_jax.preprocess import read_preprocess
 from fer_jax.report import write_csv, write_report
+from fer_jax.stacked import Point, train_stack
 from fer_jax.train import train_and_evaluate
 from fer_jax.weight_files import hash_file
 
@@ -49,6 +50,7 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
     with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
         if is_grid(config):
             writers.write_json(workdir / results.GRID, {"points": points_of(config)})
+            train_stacks(runs, workdir, siblings=siblings, data_dir=data_dir)
         collected = [
             run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
             for run_config, run_workdir in runs.values()
@@ -57,6 +59,25 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
         if is_grid(config):
             write_csv(workdir)
         write_report(workdir)
+
+
+def train_stacks(
+    runs: dict[str, tuple[ConfigDict, Path]],
+    workdir: Path,
+    *,
+    siblings: dict[str, tuple[ConfigDict, Path]],
+    data_dir: str | None = None,
+) -> None:
+    """Train those points of a grid that share a program; the others are left for their turn."""
+    for names, folder in stacks.plan(runs, workdir):
+        points = []
+        for config, point_workdir in (runs[name] for name in names):
+            found = find_all_upstream(config, point_workdir, siblings=siblings)
+            start, described = _start(config, found, siblings=siblings, data_dir=data_dir)
+            points.append(Point(config, point_workdir, start, described))
+        stacks.mark(names, runs, folder)
+        train_stack(points, folder, data_dir=data_dir)
+        stacks.remove(folder)
 
 
 def share_upstream(
@@ -94,6 +115,14 @@ def run_one(
     if results.claim(workdir, config, upstream=_hashes(config, found)) is not None:
         logging.info("%s is finished", workdir)
         return complete(config, workdir, data_dir=data_dir)
+    start, described = _start(config, found, siblings=siblings, data_dir=data_dir)
+    return train_and_evaluate(
+        config, workdir, data_dir=data_dir, start=start, upstream=described
+    )
+
+
+def _start(config, found, *, siblings, data_dir) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Load what a run starts from, and what its results say of it; what is missing is trained."""
     start, described = {}, {}
     shapes = transfer.shapes_of(config, data_dir=data_dir) if found or config.pretrained else {}
     if config.pretrained:
@@ -112,9 +141,7 @@ def run_one(
             counts = {"taken": transfer.count(taken), "of": transfer.count(shapes)}
             described[key] |= {"dataset": upstream.data.dataset, **counts}
         start = transfer.merge(start, taken)
-    return train_and_evaluate(
-        config, workdir, data_dir=data_dir, start=start, upstream=described
-    )
+    return start, described
 
 
 def train_missing(

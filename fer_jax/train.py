@@ -42,7 +42,7 @@ class Stopped(UserError):
 
 
 class Run(NamedTuple):
-    """What a run consists of, ready to train."""
+    """What a run consists of, ready to train; `initialise(key, start=...)` makes a first state."""
 
     config: ConfigDict
     workdir: Path
@@ -52,6 +52,7 @@ class Run(NamedTuple):
     tx: Any
     state: TrainState
     steps_per_epoch: int
+    initialise: Callable[..., TrainState]
 
 
 def train_and_evaluate(
@@ -133,7 +134,9 @@ def prepare(
     make_state = jax.jit(initialise, out_shardings=replicated(mesh))
     with explain_network(image_shape):
         state = make_state(jax.random.key(config.seed), start=start or {})
-    return Run(config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch)
+    return Run(
+        config, Path(workdir), mesh, splits, model, tx, state, steps_per_epoch, make_state
+    )
 
 
 def make_step(config: ConfigDict, model: Any, tx: Any, *, faces: Split | None = None) -> Any:
@@ -186,19 +189,8 @@ def _make_task_step(config: ConfigDict, model: Any, tx: Any, *, faces: Split | N
 def fit(run: Run, checkpointer: Any) -> Saved:
     """Train from the newest checkpoint, or the start, to the last epoch or an early stop."""
     config, title = run.config, run.workdir.name
-    plateau = make_plateau(config.optim.plateau)
-    # Compiled once: run as it is, its condition is compiled, and kept in memory, at every call.
-    judge = jax.jit(
-        lambda state, value: plateau.update({}, state, value=value)[1],
-        out_shardings=replicated(run.mesh),
-    )
-    fresh = Saved(
-        run.state,
-        plateau=jax.device_put(plateau.init({}), replicated(run.mesh)),
-        totals=jax.device_put(metrics.empty(config.model.classes), replicated(run.mesh)),
-        loop=dict(epochs.FRESH),
-    )
-    saved = checkpoint.restore(checkpointer, fresh) or fresh
+    judge, first = make_judge(run), begin(run)
+    saved = checkpoint.restore(checkpointer, first) or first
     if int(saved.state.step):
         logging.info("%s goes on from step %d", title, int(saved.state.step))
     dispatch = make_dispatch(
@@ -219,15 +211,15 @@ def fit(run: Run, checkpointer: Any) -> Saved:
         writers.show_progress(title, total=total, done=int(saved.state.step)) as display,
     ):
         while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:
-            began, first = time.monotonic(), int(saved.state.step)
+            began, step = time.monotonic(), int(saved.state.step)
             indices = draw_order(saved.state.key, saved.loop["epoch"])
             saved = run_epoch(
                 run, saved, partial(_dispatch, dispatch, faces, indices),
                 checkpointer, requested, display, steps=dispatch.steps,
             )
-            images = (int(saved.state.step) - first) * config.batch_size
+            images = (int(saved.state.step) - step) * config.batch_size
             seconds = time.monotonic() - began
-            row, saved = _close_epoch(run, saved, watch, judge)
+            row, saved = close_epoch(run, saved, watch, judge)
             row |= {"images_per_second": images / seconds, "seconds": time.monotonic() - began}
             log.append(row)
             display.line(writers.epoch_line(title, row, epochs=config.epochs))
@@ -239,6 +231,23 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     if not config.epochs:  # it is what it starts from
         checkpoint.save(checkpointer, saved)
     return saved
+
+
+def begin(run: Run) -> Saved:
+    """Return what the loop of a run begins with."""
+    rest = make_plateau(run.config.optim.plateau).init({}), metrics.empty(run.config.model.classes)
+    plateau, totals = jax.device_put(rest, replicated(run.mesh))
+    return Saved(run.state, plateau, totals, loop=dict(epochs.FRESH))
+
+
+def make_judge(run: Run) -> Callable[[Any, float], Any]:
+    """Return the update of the plateau rule's state by the value of an epoch."""
+    plateau = make_plateau(run.config.optim.plateau)
+    # Compiled once: run as it is, its condition is compiled, and kept in memory, at every call.
+    return jax.jit(
+        lambda state, value: plateau.update({}, state, value=value)[1],
+        out_shardings=replicated(run.mesh),
+    )
 
 
 def _dispatch(dispatch, faces, indices, saved, first, last) -> tuple[TrainState, Confusion]:
@@ -256,11 +265,12 @@ def run_epoch(
     display: writers.Display,
     *,
     steps: int,
+    points: int = 1,
 ) -> Saved:
     """Run the rest of the current epoch; a signal saves and stops it between two dispatches.
 
     `dispatch(saved, first, last)` takes those steps of the epoch, at most `steps`, and returns the
-    new state and totals.
+    new state and totals; of so many `points` of a grid together, where it is not one run.
     """
     config = run.config
     position = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
@@ -276,7 +286,7 @@ def run_epoch(
         now = time.monotonic()
         saved = saved._replace(state=state, totals=totals)
         if now - shown > 0.25 or position == run.steps_per_epoch:
-            speed = done * config.batch_size / (now - shown)
+            speed = points * done * config.batch_size / (now - shown)
             text = writers.progress_text(saved.loop["epoch"] + 1, config.epochs, totals, speed)
             display.advance(done, text)
             shown, done = now, 0
@@ -299,7 +309,9 @@ def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:
     )
 
 
-def _close_epoch(run, saved, watch, judge) -> tuple[dict[str, Any], Saved]:
+def close_epoch(
+    run: Run, saved: Saved, watch: Watch, judge: Callable[[Any, float], Any]
+) -> tuple[dict[str, Any], Saved]:
     """Validate, and decide what the epoch means for the rate, the best epoch and stopping."""
     trained = metrics.summarise(saved.totals)
     validation, facts = watch.validate(evaluated(saved.state))

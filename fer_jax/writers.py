@@ -139,9 +139,11 @@ def epoch_line(title: str, row: dict[str, Any], *, epochs: int) -> str:
 
 def progress_text(epoch: int, epochs: int, totals: Any, images_per_second: float) -> str:
     """Sum up a running epoch for the bar; reading the totals waits for the device."""
-    n, right = int(totals.n), int(totals.counts.trace())
-    accuracy = f" {right / n:.1%}" if totals.counts.any() else ""
-    loss = float(totals.loss) / n
+    # Of points that train together there are several, stacked.
+    counts = np.asarray(totals.counts)
+    n, right = int(totals.n.sum()), int(np.trace(counts, axis1=-2, axis2=-1).sum())
+    accuracy = f" {right / n:.1%}" if counts.any() else ""
+    loss = float(totals.loss.sum()) / n
     return f"epoch {epoch}/{epochs} {loss:.4f}{accuracy} {images_per_second:.0f} img/s"
 
 

@@ -101,6 +101,7 @@ WRONG = {
     "checkpoint_minutes": (-1.0, NAN),
     "mesh.data": (-1,),
     "steps_per_dispatch": (-1,),
+    "points_per_program": (-1,),
 }
 
 

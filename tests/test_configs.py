@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from configs import quickstart, vgg_dae
-from fer_jax import metrics
-from fer_jax.configuring import LATER, is_study, load_config, to_json
+from fer_jax import grid, metrics
+from fer_jax.configuring import LATER, is_grid, is_study, load_config, to_json
 from fer_jax.errors import UserError
 from fer_jax.optim import label_parameters
 from fer_jax.results import count_parameters
@@ -41,7 +41,11 @@ REFERENCES = [
 
 
 def runs_of(config) -> dict:
-    return dict(config.runs) if is_study(config) else {"": config}
+    if not is_study(config):
+        return {"": config}
+    runs = grid.runs_of(config)
+    # A grid's points have one network, so the first stands for them all.
+    return {name: runs[name] for name in list(runs)[: 1 if is_grid(config) else None]}
 
 
 @pytest.fixture(scope="module")

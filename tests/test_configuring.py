@@ -51,6 +51,7 @@ OUTSIDE = {
     "checkpoint_minutes": 1.0,
     "mesh": {"data": 2},
     "steps_per_dispatch": 8,
+    "points_per_program": 4,
 }
 
 

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fer_jax.models.layers import Dropout
 from fer_jax.models.vgg import scaled
 
 # (filters, kernel, stride, padding, pool after): torchvision's, after Krizhevsky (2014).
@@ -62,7 +63,7 @@ class AlexNet(nn.Module):
             )
         conv = partial(nn.Conv, dtype=self.dtype, kernel_init=self.kernel_init)
         linear = partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
-        drop = partial(nn.Dropout, self.dropout, deterministic=not train)
+        drop = partial(Dropout, self.dropout, deterministic=not train)
 
         x = x.astype(self.dtype)
         out = {}

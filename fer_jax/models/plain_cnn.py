@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import make_norm
+from fer_jax.models.layers import Dropout, make_norm
 from fer_jax.models.vgg import scaled
 from fer_jax.ops.pooling import max_pool_2x2
 
@@ -73,7 +73,7 @@ class PlainCNN(nn.Module):
         def activate(x, i):
             if self.batch_norm:
                 x = norm(name=f"bn{i}")(x)
-            return nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+            return Dropout(self.dropout, deterministic=not train)(nn.relu(x))
 
         out = {}
         x = x.astype(self.dtype)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.models.attention import make_attention, mean_map
-from fer_jax.models.layers import make_norm
+from fer_jax.models.layers import Dropout, make_norm
 from fer_jax.models.vgg import scaled
 from fer_jax.ops.convolution import depthwise_conv
 from fer_jax.ops.pooling import max_pool_2x2
@@ -73,7 +73,7 @@ class SESeparable(nn.Module):
                 scaled(filters, self.width), norm, self.attention, self.ratio, **options,
                 name=f"module{i}",
             )
-            x = nn.Dropout(self.dropout, deterministic=not train)(module(x))
+            x = Dropout(self.dropout, deterministic=not train)(module(x))
             out[f"module{i}"] = x
         maps = nn.Conv(self.classes, (3, 3), **options, name="head")(x)
         return mean_map(maps), {"features": mean_map(x), "maps": maps, **out}

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fer_jax.models.layers import Dropout
 from fer_jax.ops.pooling import max_pool_2x2
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -50,7 +51,7 @@ class VGG(nn.Module):
             epsilon=1e-3,
             dtype=self.dtype,
         )
-        drop = partial(nn.Dropout, self.dropout, deterministic=not train)
+        drop = partial(Dropout, self.dropout, deterministic=not train)
 
         x = x.astype(self.dtype)
         for i, (filters, depth) in enumerate(self.blocks, start=1):

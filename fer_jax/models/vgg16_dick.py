@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import make_norm
+from fer_jax.models.layers import Dropout, make_norm
 from fer_jax.models.vgg import VGG16_BLOCKS, scaled
 from fer_jax.ops.pooling import max_pool_2x2
 
@@ -54,7 +54,7 @@ class DickVGG(nn.Module):
 
         def activate(x, name):
             x = norm(name=name)(nn.relu(x))
-            return nn.Dropout(self.dropout, deterministic=not train)(x)
+            return Dropout(self.dropout, deterministic=not train)(x)
 
         out = {}
         x = x.astype(self.dtype)
