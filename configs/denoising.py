@@ -35,8 +35,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
         "dae": dae.get_config(scale),
         "vgg": vgg.get_config(scale),
         "augmented": vgg.get_config(scale),
-        "A": vgg_dae.hybrid("A", scale, dae_from="runs.dae"),
-        "both": vgg_dae.hybrid("A", scale, dae_from="runs.dae"),
+        "A": vgg_dae.hybrid("A", scale, start="runs.{}"),
+        "both": vgg_dae.hybrid("A", scale, start="runs.{}"),
     }
     for name in ("augmented", "both"):
         runs[name].train_distortion = SHARE

@@ -336,7 +336,7 @@ def test_bfloat16_trains_and_keeps_its_parameters_in_float32(tmp_path):
     ("changes", "message"),
     [
         ({"batch_size": 65}, "more than the 64 training faces"),
-        ({"epochs": 0}, "config.epochs is 0"),
+        ({"epochs": -1}, "config.epochs is -1"),
         ({"task": "clasify"}, "Did you mean 'classify'?"),
         ({"distortion": {"name": "gausian"}}, "Did you mean 'gaussian'?"),
         ({"evaluation": {"views": "fip"}}, "Did you mean 'flip'?"),
