@@ -1,7 +1,7 @@
 """Agrawal & Mittal's fully convolutional network as Bokanyi trains it: 464,231 parameters.
 
 Command:  python -m fer_jax.main --config=configs/agrawal_fcn.py
-Time:     not yet timed on real faces.
+Time:     `:small` about 3 min an epoch on two CPU cores; full size not yet timed.
 Expected: Bokanyi & Meszegeto report "around 63 %" on FER2013's official test faces.
 
 Variants: `repaired` (default; their L2 of 1e-7; its learning rate is not tuned), `small` (few

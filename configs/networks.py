@@ -1,8 +1,8 @@
-"""The networks of four papers on the official split, one protocol for all, copies told apart.
+"""The networks of three papers on the official split, one protocol for all, copies told apart.
 
 Command:  python -m fer_jax.main --config=configs/networks.py           (full size)
           python -m fer_jax.main --config=configs/networks.py:small     (for two CPU cores)
-Time:     `:small` about an hour and a half on two CPU cores; full size not yet timed on a GPU.
+Time:     `:small` about an hour and a quarter on two CPU cores; full size not yet timed on a GPU.
 Expected: README.md has the numbers of `:small`; the papers' own stand in each network's config.
 
 The protocol is `official-clean`: it trains on Training, chooses on PublicTest, and tests on those

@@ -2,7 +2,7 @@
 
 Command:  python -m fer_jax.main --config=configs/vgg_dae.py            (the study, full size)
           python -m fer_jax.main --config=configs/vgg_dae.py:small      (for two CPU cores)
-Time:     `:small` about an hour on two CPU cores; full size not yet timed on a GPU.
+Time:     `:small` a little over an hour on two CPU cores; full size not yet timed on a GPU.
 Expected: on distorted faces A loses little of its clean accuracy, which is below the plain VGG's,
           and the plain VGG nearly all; README.md has the numbers of `:small`.
 
