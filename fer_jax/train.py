@@ -23,7 +23,7 @@ from fer_jax.data import Split
 from fer_jax.data.ferplus import rules_by_split
 from fer_jax.dispatch import make_dispatch, make_order, put_faces
 from fer_jax.errors import UserError
-from fer_jax.evaluate import evaluate, pad_split
+from fer_jax.evaluate import pad_split
 from fer_jax.losses import TARGET_LOSSES, balanced_weights, soft_cross_entropy
 from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx

@@ -28,7 +28,7 @@ CONFIG = f"--config={running.STUDY}"
         ((CONFIG, "extra"), 2, "unexpected argument 'extra'"),
         (("--config=",), 2, "--config is empty"),
         ((), 2, "required: --config"),
-        ((f"{CONFIG}:vgg", "--config.epochs=0"), 1, "config.epochs is 0; expected"),
+        ((f"{CONFIG}:vgg", "--config.epochs=-1"), 1, "config.epochs is -1; expected"),
         ((f"{CONFIG}:vgg", "--config.data.sizes=3"), 1, "is (3,), a tuple of 1; expected 3"),
         ((CONFIG, "--config.runs.dae.epochs=-1"), 1, "config.runs.dae.epochs is -1; expected"),
         ((CONFIG, "--config.runs.A.mesh.data=3"), 1, "config.runs.A.batch_size is 16, which 3"),

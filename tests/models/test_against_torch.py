@@ -147,7 +147,9 @@ def test_vgg16_dick():
         fc6=nn.Linear(2 * 2 * 64, 64), _relu6=nn.ReLU(), bn6=BatchNorm1d(64),
         fc7=nn.Linear(64, 48), _relu7=nn.ReLU(), bn7=BatchNorm1d(48), head=nn.Linear(48, 7),
     )
-    check(model, twin, FACES, flattened={"fc6": (2, 2, 64)})
+    # Of four faces, bn6 and bn7 would divide by a variance of four numbers, and small errors grow.
+    faces = twins.draw_images((16, 48, 48, 1))
+    check(model, twin, faces, flattened={"fc6": (2, 2, 64)})
 
 
 class ResNet9Twin(nn.Module):
