@@ -4,7 +4,8 @@
 """
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,14 +69,17 @@ def build(experiment: Experiment, scale: str, *, data_dir: str | None = None) ->
       UsageError: a spec changes a field that its config does not have.
     """
     specs = experiment.specs["cpu" if scale == SMOKE else scale]
-    runs = {}
+    wanted = {}
     for spec in specs:
         if spec.dataset and not _prepared(spec.dataset, data_dir):
             continue
         for seed in spec.seeds[:1] if scale == SMOKE else spec.seeds:
-            suffix = "" if len(spec.seeds) == 1 or scale == SMOKE else f"-{seed}"
-            config = _configure(spec, seed, suffix)
-            runs[spec.name + suffix] = shrink(config) if scale == SMOKE else config
+            several = len(spec.seeds) > 1 and scale != SMOKE
+            wanted[f"{spec.name}-{seed}" if several else spec.name] = spec, seed
+    runs = {}
+    for name, (spec, seed) in wanted.items():
+        config = _configure(spec, seed, wanted)
+        runs[name] = shrink(config) if scale == SMOKE else config
     return ConfigDict({"runs": ConfigDict(runs, sort_keys=False)}, sort_keys=False)
 
 
@@ -83,13 +87,15 @@ def _prepared(dataset: str, data_dir: str | None) -> bool:
     return (Path(data_dir or default_data_dir()).expanduser() / f"{dataset}.npz").is_file()
 
 
-def _configure(spec: Spec, seed: int, suffix: str) -> ConfigDict:
+def _configure(spec: Spec, seed: int, runs: Container[str]) -> ConfigDict:
     config = load_config(spec.config)
     config.seed = seed
     if spec.init:
-        own = {name: f"{run}{suffix}" if run.startswith(study.SIBLING) else run
-               for name, run in spec.init.items()}
-        config.init = ConfigDict(own)
+        of_seed = {part: f"{run}-{seed}" for part, run in spec.init.items()}
+        config.init = ConfigDict({
+            part: of_seed[part] if of_seed[part].removeprefix(study.SIBLING) in runs else run
+            for part, run in spec.init.items()
+        })
     for path in spec.changes:
         find_field(config, path)
     config.update_from_flattened_dict(spec.changes)
@@ -130,6 +136,8 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)
     check_config(config)
     if flags.only:
+        if flags.cores:
+            os.sched_setaffinity(0, flags.cores)
         launch.train_one(config, flags.only, workdir, data_dir=flags.data_dir)
         return
     worker = ["-m", f"experiments.{experiment.name}", f"--scale={flags.scale}",
@@ -154,6 +162,13 @@ def combine(workdir: Path, *, data_dir: str | None = None) -> None:
         raise UserError(f"the runs of {workdir} could not be combined")
 
 
+def _cores(text: str) -> set[int]:
+    cores = {int(core) for core in text.split(",")}
+    if not cores <= os.sched_getaffinity(0):
+        raise ValueError(text)
+    return cores
+
+
 def _parser(experiment: Experiment) -> Parser:
     parser = Parser(f"experiments.{experiment.name}", experiment.title)
     parser.add_argument(
@@ -167,8 +182,14 @@ def _parser(experiment: Experiment) -> Parser:
     parser.add_argument("--only", metavar="RUN", help="train this run of the list and stop")
     parser.add_argument(
         "--launcher", choices=tuple(launch.LAUNCHERS), default="local",
-        help="local: in turn, here (default); gpus: one run on each GPU of this machine; "
-        "submitit: array jobs on SLURM",
+        help="local: in turn, here (default); cores: one run on each CPU core, which is quicker "
+        "for small networks; gpus: one on each GPU of this machine; submitit: array jobs on SLURM",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=0, help="of --launcher=cores: runs at a time (default: one a core)"
+    )
+    parser.add_argument(
+        "--cores", type=_cores, metavar="N,N", help="of --only: the CPU cores that it may use"
     )
     parser.add_argument("--gpus", type=int, default=0, help="of --launcher=gpus (default: all)")
     parser.add_argument(

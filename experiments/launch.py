@@ -1,14 +1,14 @@
-"""Launchers: the same list of runs in turn, one on each GPU, or as array jobs on a cluster."""
+"""Launchers: one list of runs in turn, one on each GPU or core, or as array jobs on a cluster."""
 
 import argparse
 import logging
 import os
-import queue
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -21,16 +21,7 @@ def waves(config: ConfigDict, workdir: Path) -> list[list[str]]:
 
     Runs of one wave need nothing of each other and may train at the same time.
     """
-    siblings = _siblings(config, workdir)
-    folders = {folder: name for name, (_, folder) in siblings.items()}
-    needs = {
-        name: {
-            folders[folder]
-            for _, folder in study.find_all_upstream(*siblings[name], siblings=siblings).values()
-            if folder in folders
-        }
-        for name in siblings
-    }
+    needs = _needs(config, workdir)
     ordered: list[list[str]] = []
     while left := [name for name in needs if not any(name in wave for wave in ordered)]:
         done = {name for wave in ordered for name in wave}
@@ -39,6 +30,20 @@ def waves(config: ConfigDict, workdir: Path) -> list[list[str]]:
             raise UserError(f"the runs {', '.join(left)} start from each other in a circle")
         ordered.append(ready)
     return ordered
+
+
+def _needs(config: ConfigDict, workdir: Path) -> dict[str, set[str]]:
+    """Name the runs of the study that each of its runs stands on."""
+    siblings = _siblings(config, workdir)
+    folders = {folder: name for name, (_, folder) in siblings.items()}
+    return {
+        name: {
+            folders[folder]
+            for _, folder in study.find_all_upstream(*siblings[name], siblings=siblings).values()
+            if folder in folders
+        }
+        for name in siblings
+    }
 
 
 def train_one(
@@ -69,35 +74,77 @@ def on_gpus(
     """Train one run at a time on each GPU of this machine, in processes of their own.
 
     Raises:
-      UserError: there is no GPU, or a run failed; the others of its wave are finished first.
+      UserError: there is no GPU, or a run failed; those under way are finished first.
     """
-    names = visible_gpus(flags.gpus)
-    free: queue.SimpleQueue = queue.SimpleQueue()
-    for gpu in names:
-        free.put(gpu)
+    places = [Place(f"GPU {gpu}", {"CUDA_VISIBLE_DEVICES": gpu}) for gpu in visible_gpus(flags.gpus)]
+    _side_by_side(config, workdir, worker, places)
 
-    def train(run: str) -> int:
-        gpu = free.get()
-        try:
-            with open(_log(workdir, run), "a") as log:
-                logging.info("%s on GPU %s, its output in %s", run, gpu, log.name)
-                return subprocess.run(
-                    [sys.executable, *worker, f"--only={run}"], stdout=log, stderr=log,
-                    env={**os.environ, "CUDA_VISIBLE_DEVICES": gpu}, check=False,
-                ).returncode
-        finally:
-            free.put(gpu)
 
-    for wave in waves(config, workdir):
-        left = _unfinished(wave, workdir)
-        with ThreadPoolExecutor(len(names)) as pool:
-            codes = dict(zip(left, pool.map(train, left), strict=True))
-        failed = [run for run, code in codes.items() if code]
-        if failed:
-            raise UserError(
-                f"the run {failed[0]} ended with exit code {codes[failed[0]]}; "
-                f"{_log(workdir, failed[0])} says why. The same command goes on from there"
-            )
+def on_cores(
+    config: ConfigDict, workdir: Path, worker: list[str], flags: argparse.Namespace
+) -> None:
+    """Train as many runs at a time as `flags.jobs` says, each on its share of the CPU's cores.
+
+    A small network leaves most of a second core idle: two runs on a core each are done sooner than
+    one after the other on both.
+
+    Raises:
+      UserError: more jobs than cores, or a run failed; those under way are finished first.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    jobs = flags.jobs or len(cores)
+    if jobs > len(cores):
+        raise UserError(f"--jobs={jobs}: there are {len(cores)} cores here; use as many at most")
+    shares = [",".join(map(str, cores[i::jobs])) for i in range(jobs)]
+    places = [Place(f"core {share}", {}, (f"--cores={share}",)) for share in shares]
+    _side_by_side(config, workdir, worker, places)
+
+
+class Place(NamedTuple):
+    """Where a process trains one run at a time: its name, environment and more flags."""
+
+    name: str
+    environment: dict[str, str]
+    flags: tuple[str, ...] = ()
+
+
+def _side_by_side(
+    config: ConfigDict, workdir: Path, worker: list[str], places: list[Place]
+) -> None:
+    """Start each run in the list's order, once a place is free and what it stands on is there."""
+    siblings = _siblings(config, workdir)
+    for run_config, folder in siblings.values():
+        study.refuse_circles(run_config, folder, siblings=siblings)
+    needs = _needs(config, workdir)
+    left = _unfinished(list(needs), workdir)
+    free, running, failed = list(places), {}, {}
+    with ThreadPoolExecutor(len(places)) as pool:
+        while running or (left and not failed):
+            waiting = {*left, *(run for run, _ in running.values())}
+            ready = [run for run in left if not needs[run] & waiting]
+            for run in ready[: len(free)] if not failed else ():
+                left.remove(run)
+                place = free.pop(0)
+                logging.info("%s on %s, its output in %s", run, place.name, _log(workdir, run))
+                running[pool.submit(_train_there, run, place, workdir, worker)] = run, place
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for job in done:
+                run, place = running.pop(job)
+                free.append(place)
+                failed |= {run: job.result()} if job.result() else {}
+    for run, code in failed.items():
+        raise UserError(
+            f"the run {run} ended with exit code {code}; {_log(workdir, run)} says why. The same "
+            "command goes on from there"
+        )
+
+
+def _train_there(run: str, place: Place, workdir: Path, worker: list[str]) -> int:
+    with open(_log(workdir, run), "a") as log:
+        return subprocess.run(
+            [sys.executable, *worker, f"--only={run}", *place.flags], stdout=log, stderr=log,
+            env={**os.environ, **place.environment}, check=False,
+        ).returncode
 
 
 def through_submitit(
@@ -140,7 +187,7 @@ def through_submitit(
                 raise UserError(f"job {job.job_id} failed: {error}") from error
 
 
-LAUNCHERS = {"local": in_turn, "gpus": on_gpus, "submitit": through_submitit}
+LAUNCHERS = {"local": in_turn, "cores": on_cores, "gpus": on_gpus, "submitit": through_submitit}
 
 
 def _siblings(config: ConfigDict, workdir: Path) -> dict[str, tuple[ConfigDict, Path]]:

@@ -1,9 +1,17 @@
-"""The scales of an experiment, and what makes any run small enough for a smoke test."""
+"""The scales of an experiment, and what makes its runs small enough for each."""
 
 from ml_collections import ConfigDict
 
 SMOKE = "smoke"
 SCALES = (SMOKE, "cpu", "full")
+
+# What the runs of "cpu" share: an eighth of Li's widths, few epochs, and the test faces with and
+# without copies under the study's noise and half of it.
+EIGHTH = {"model.width": 0.125}
+TESTED = {
+    "evaluation.splits": ("validation", "test", "private", "private_clean", "private_strict"),
+    "evaluation.strengths": (0.1,),
+}
 
 # Few drawn faces and one epoch: shows that everything runs, and says nothing about accuracy.
 FEW_FACES = {

@@ -97,7 +97,9 @@ def _collapses(entry: dict, support: np.ndarray, predicted: np.ndarray) -> list[
     prior, loss = float(-sum(p * math.log(p) for p in share if p)), entry["loss"]
     blind = entry["accuracy"] < share.max() + PRIOR_MARGIN
     if loss is not None and blind and abs(loss - prior) < PRIOR_TOLERANCE * prior:
-        alarms.append(f"collapse: the loss is the entropy of the class prior, {prior:.4f}")
+        # A network that answers clean faces may be as good as blind under a distortion.
+        kind = "collapse" if entry["distortion"] == "clean" else "noise"
+        alarms.append(f"{kind}: the loss is the entropy of the class prior, {prior:.4f}")
     return alarms
 
 

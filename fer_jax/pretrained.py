@@ -249,11 +249,15 @@ def make_table(pretrained: Pretrained, *, title: str) -> Table:
         caption += f"; not used: {_some(pretrained.unused)}"
     table = Table(
         title=title, title_justify="left", caption=caption, caption_justify="left",
-        box=box.SIMPLE_HEAD, pad_edge=False,
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0),
     )
     for column in ("Ours", "The file's", "Shape", "State", "How"):
         right = column == "Shape"
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "How")
+        wraps = column == "How"
+        table.add_column(
+            column, justify="right" if right else "left", no_wrap=not wraps,
+            min_width=len("transposed,") if wraps else None,
+        )
     for row in pretrained.rows:
         table.add_row(row.name, row.source, _by(row.shape), row.state, row.how)
     return table

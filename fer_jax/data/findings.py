@@ -11,7 +11,7 @@ from fer_jax.data.duplicates import (
 )
 from fer_jax.data.faces import EMOTIONS, Faces
 from fer_jax.data.masks import Mask, copied_from, find_mask, fingerprint
-from fer_jax.data.protocols import COPIES, split_indices
+from fer_jax.data.protocols import OFFICIAL_TEST, split_indices
 from fer_jax.errors import UserError
 
 class Findings(NamedTuple):
@@ -137,7 +137,7 @@ def _leaked(faces: Faces, found: Findings, usage: str) -> dict[str, Any]:
 def _left(faces: Faces, mask: Mask) -> dict[str, int]:
     """Count the test faces of the protocols without copies, where they fit the dataset."""
     left = {}
-    for protocol in COPIES:
+    for protocol in OFFICIAL_TEST:
         try:
             left[protocol] = len(split_indices(faces, protocol, mask=mask)["test"])
         except UserError:

@@ -25,7 +25,10 @@ def known_counts(dataset: str, *, protocol: str, split: str) -> tuple[int, ...] 
         return RAF_DB_TEST if split == "test" else None
     if dataset != "fer2013":
         return None
-    halves = {"public": PUBLIC, "private": PRIVATE}
+    halves = {
+        "public": PUBLIC, "private": PRIVATE, "private_clean": PRIVATE_CLEAN,
+        "private_strict": PRIVATE_STRICT,
+    }
     if name in _TESTS:
         known = {"train": TRAINING, "validation": PUBLIC, "test": _TESTS[name], **halves}
     elif name == "keras80":

@@ -16,7 +16,12 @@ WITH_OPTIONS = {
 }
 HALVES = {"public": "PublicTest", "private": "PrivateTest"}
 DRAWN = ("ratio", "dick")  # over all faces, so that the official halves mean nothing
-COPIES = ("official-clean", "official-strict")  # protocols that look for copies
+WITH_COPIES = ("official", "official-clean", "official-strict", "keras80")  # that know of copies
+# PrivateTest without the faces whose pixels stand in these usages too.
+WITHOUT = {
+    "private_clean": ("Training",), "private_strict": ("Training", "PublicTest"),
+}
+OFFICIAL_TEST = {"official-clean": "private_clean", "official-strict": "private_strict"}
 # Validation and test faces of each emotion in Dick 2024, in the order of EMOTIONS.
 DICK_COUNTS = (960, 111, 1018, 1825, 1139, 797, 1216)
 
@@ -55,8 +60,9 @@ def split_indices(
         the pixels if it is not given.
 
     Returns:
-      Increasing indices into `faces` by split: "train", "validation", "test", and "public" and
-      "private" where the source tells the halves of the official test apart. `ratio` and `dick`
+      Increasing indices into `faces` by split: "train", "validation", "test", and "public",
+      "private" and the latter without copies, "private_clean" and "private_strict", where the
+      source tells the halves of the official test apart. `ratio` and `dick`
       have no such halves, for they train on most of their faces; `ferplus` has them as validation
       and test.
 
@@ -67,11 +73,15 @@ def split_indices(
     check_protocol(protocol)
     name, _, options = protocol.partition(":")
     splits = PROTOCOLS[name](faces, options, seed)
-    if name in COPIES:
-        splits["test"] = _without_copies(faces, splits, name, mask)
     if name not in (*WITH_OPTIONS, *DRAWN):
         halves = {split: np.flatnonzero(faces.usage == usage) for split, usage in HALVES.items()}
         splits |= {split: index for split, index in halves.items() if len(index)}
+    if name in WITH_COPIES and "private" in splits:
+        mask = find_mask(faces) if mask is None else mask
+        left = {split: _without(splits["private"], mask, WITHOUT[split]) for split in WITHOUT}
+        if name in OFFICIAL_TEST:
+            splits["test"] = left[OFFICIAL_TEST[name]]
+        splits |= {split: index for split, index in left.items() if len(index)}
     for split, index in splits.items():
         if not len(index):
             raise UserError(
@@ -117,12 +127,9 @@ def _official(faces, options, seed):
     return {split: np.flatnonzero(faces.usage == usage) for split, usage in usages.items()}
 
 
-def _without_copies(faces, splits, name, mask):
-    mask = find_mask(faces) if mask is None else mask
-    copied = copied_from(mask, "Training")
-    if name == "official-strict":
-        copied |= copied_from(mask, "PublicTest")
-    return splits["test"][~copied[splits["test"]]]
+def _without(index: np.ndarray, mask: Mask, usages: tuple[str, ...]) -> np.ndarray:
+    copied = np.any([copied_from(mask, usage) for usage in usages], axis=0)
+    return index[~copied[index]]
 
 
 def _keras80(faces, options, seed):

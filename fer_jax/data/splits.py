@@ -9,11 +9,12 @@ import numpy as np
 from fer_jax.data import ferplus
 from fer_jax.data.faces import EMOTIONS, SIZE, Faces, load_faces, pixel_keys
 from fer_jax.data.masks import load_mask, mask_path
-from fer_jax.data.protocols import COPIES, sorted_by, split_indices
+from fer_jax.data.protocols import WITH_COPIES, WITHOUT, sorted_by, split_indices
 from fer_jax.errors import UserError, suggest
 
-# Every split that a dataset may have; the last two are the halves of FER2013's test.
-SPLITS = ("train", "validation", "test", "public", "private")
+# Every split that a dataset may have; behind "test" stand the halves of FER2013's test, and the
+# second of them without copies.
+SPLITS = ("train", "validation", "test", "public", "private", *WITHOUT)
 
 
 class Split(NamedTuple):
@@ -44,8 +45,8 @@ def load_splits(
       data_dir: where the prepared datasets are; None is $FER_JAX_DATA, else ./data.
       seed: decides what is drawn: the synthetic faces, the splits of `ratio`, `dick` and `holdout`.
       sizes: faces in train, validation and test; None for what there is. Of a prepared dataset
-        at most so many are taken, evenly spread; "public" and "private" are cut as validation
-        and test are.
+        at most so many are taken, evenly spread; "public" is cut as validation is, "private" and
+        those made from it as test is.
 
     Raises:
       UserError: the dataset is not prepared or damaged, or the protocol does not fit it.
@@ -56,12 +57,12 @@ def load_splits(
         return synthetic.load(seed=seed, **({} if sizes is None else {"sizes": sizes}))
     path = prepared_path(dataset, data_dir)
     faces = load_faces(path)
-    mask = load_mask(mask_path(path), faces) if protocol in COPIES else None
+    mask = load_mask(mask_path(path), faces) if protocol in WITH_COPIES else None
     splits = split_indices(faces, protocol, seed=seed, mask=mask)
     if sizes is not None:
         train, validation, test = sizes
         limits = dict(train=train, validation=validation, test=test)
-        limits |= dict(public=validation, private=test)
+        limits |= dict(public=validation, private=test, **dict.fromkeys(WITHOUT, test))
         splits = {name: _spread(index, limits[name]) for name, index in splits.items()}
     rules = ferplus.rules_by_split(protocol)
     if rules is None:

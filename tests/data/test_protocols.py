@@ -20,7 +20,7 @@ def test_official_follows_the_usage(made_faces):
     splits = split_indices(faces, "official")
     usages = dict(train="Training", validation="PublicTest", test="PrivateTest")
     usages |= dict(public="PublicTest", private="PrivateTest")
-    assert set(splits) == set(usages)
+    assert set(splits) == {*usages, "private_clean", "private_strict"}
     for split, usage in usages.items():
         np.testing.assert_array_equal(splits[split], np.flatnonzero(faces.usage == usage))
 
@@ -154,6 +154,9 @@ def test_without_copies_no_test_face_stands_elsewhere(faces):
         assert (splits["test"].tolist() if splits else []) == expected
         for name in ("train", "validation", "public", "private") if splits else ():
             np.testing.assert_array_equal(splits[name], whole[name])
+        if splits:
+            left = "private_clean" if protocol == "official-clean" else "private_strict"
+            np.testing.assert_array_equal(whole[left], expected)
 
 
 def test_a_mask_is_taken_at_its_word(made_faces):

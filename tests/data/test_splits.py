@@ -10,7 +10,7 @@ import pytest
 from fer_jax.data import Split, load_splits, split_notes
 from fer_jax.data.faces import canonical_order, save_faces, take
 from fer_jax.data.sources import read_source
-from fer_jax.data.splits import face_shape
+from fer_jax.data.splits import SPLITS, face_shape
 from fer_jax.errors import UserError
 
 
@@ -22,7 +22,7 @@ def prepared(made_faces, tmp_path):
 
 def test_splits_hold_images_labels_keys_and_rows(made_faces, prepared):
     splits = load_splits("fer2013", protocol="official", data_dir=prepared)
-    assert set(splits) == {"train", "validation", "test", "public", "private"}
+    assert set(splits) == set(SPLITS)
     train = splits["train"]
     assert train.images.shape == (77, 48, 48, 1)
     assert [field.dtype for field in train[:4]] == [np.uint8, np.int32, np.uint32, np.int64]
@@ -99,7 +99,10 @@ def test_real_faces_have_the_published_counts(real_layout, tmp_path):
     save_faces(tmp_path / "fer2013.npz", read_source(real_layout("npz", "all.npz")).faces)
     official = load_splits("fer2013", protocol="official", data_dir=tmp_path)
     sizes = {name: len(split.labels) for name, split in official.items()}
-    assert sizes == dict(train=28709, validation=3589, test=3589, public=3589, private=3589)
+    assert sizes == dict(
+        train=28709, validation=3589, test=3589, public=3589, private=3589,
+        private_clean=3301, private_strict=3275,
+    )
     # Li 2023 trains on 22,968 images, validates on 5,741 and tests on 7,178.
     keras80 = load_splits("fer2013", protocol="keras80", data_dir=tmp_path)
     sizes = [len(keras80[name].labels) for name in ("train", "validation", "test")]

@@ -1,5 +1,6 @@
 """Experiments: their lists of runs, what each stands on, and their states."""
 
+import argparse
 import importlib
 import json
 from pathlib import Path
@@ -87,3 +88,38 @@ def test_a_wave_needs_gpus_that_are_there(monkeypatch):
     assert launch.visible_gpus(1) == ["0"]
     with pytest.raises(UserError, match="found 2 GPUs here and needs 3"):
         launch.visible_gpus(3)
+
+
+def test_a_run_of_one_seed_stands_on_the_run_of_its_seed(tmp_path):
+    made = experiment_of(
+        Spec("dae", "configs/dae.py:small", seeds=(0, 1)),
+        Spec("A", "configs/vgg_dae.py:A,small", init={"dae": "runs.dae"}),
+    )
+    assert build(made, "cpu").runs["A"].init.to_dict() == {"dae": "runs.dae-0"}
+
+
+def test_there_are_no_more_jobs_than_cores(tmp_path, monkeypatch):
+    config = build(experiment_of(Spec("vgg", "configs/vgg.py:small")), "cpu")
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(UserError, match="--jobs=3: there are 2 cores here"):
+        launch.on_cores(config, tmp_path, [], argparse.Namespace(jobs=3))
+
+
+def test_what_stands_on_a_run_starts_after_it_and_a_failure_stops_the_rest(tmp_path, monkeypatch):
+    made = experiment_of(
+        Spec("dae", "configs/dae.py:small"), Spec("vgg", "configs/vgg.py:small"),
+        Spec("A", "configs/vgg_dae.py:A,small", init={"dae": "runs.dae"}),
+        Spec("B", "configs/vgg_dae.py:B,small"),
+    )
+    config, started = build(made, "cpu"), []
+
+    def train(run, place, workdir, worker):
+        started.append((run, place.flags))
+        return 3 if run == "B" else 0
+
+    monkeypatch.setattr(launch, "_train_there", train)
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {4})
+    with pytest.raises(UserError, match="B ended with exit code 3"):
+        launch.on_cores(config, tmp_path, [], argparse.Namespace(jobs=0))
+    core = ("--cores=4",)
+    assert started == [("dae", core), ("vgg", core), ("A", core), ("B", core)]
