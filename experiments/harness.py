@@ -186,7 +186,8 @@ def _parser(experiment: Experiment) -> Parser:
         "for small networks; gpus: one on each GPU of this machine; submitit: array jobs on SLURM",
     )
     parser.add_argument(
-        "--jobs", type=int, default=0, help="of --launcher=cores: runs at a time (default: one a core)"
+        "--jobs", type=int, default=0,
+        help="of --launcher=cores: runs at a time (default: one a core)",
     )
     parser.add_argument(
         "--cores", type=_cores, metavar="N,N", help="of --only: the CPU cores that it may use"

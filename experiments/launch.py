@@ -76,7 +76,8 @@ def on_gpus(
     Raises:
       UserError: there is no GPU, or a run failed; those under way are finished first.
     """
-    places = [Place(f"GPU {gpu}", {"CUDA_VISIBLE_DEVICES": gpu}) for gpu in visible_gpus(flags.gpus)]
+    gpus = visible_gpus(flags.gpus)
+    places = [Place(f"GPU {gpu}", {"CUDA_VISIBLE_DEVICES": gpu}) for gpu in gpus]
     _side_by_side(config, workdir, worker, places)
 
 
