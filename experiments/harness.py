@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from experiments import launch
 from experiments.pages import write_pages
 from experiments.scales import SCALES, SMOKE, shrink
-from fer_jax import checkpoint, ensemble, results, study, writers
+from fer_jax import checkpoint, ensemble, host, results, study, writers
 from fer_jax.arguments import Parser, check_folder
 from fer_jax.checks import check_config
 from fer_jax.configuring import find_field, load_config
@@ -122,6 +122,9 @@ def command(experiment: Experiment, argv: list[str] | None = None) -> int:
 
 def _main(experiment: Experiment, argv: list[str] | None) -> None:
     flags = _parser(experiment).parse_args(argv)
+    if flags.cores:  # before JAX starts its threads, which would keep to all of them
+        os.sched_setaffinity(0, flags.cores)
+    host.prepare_process()
     workdir = flags.workdir or Path("runs") / f"{experiment.name}-{flags.scale}"
     check_folder(workdir)
     config = build(experiment, flags.scale, data_dir=flags.data_dir)
@@ -136,8 +139,6 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)
     check_config(config)
     if flags.only:
-        if flags.cores:
-            os.sched_setaffinity(0, flags.cores)
         launch.train_one(config, flags.only, workdir, data_dir=flags.data_dir)
         return
     worker = ["-m", f"experiments.{experiment.name}", f"--scale={flags.scale}",

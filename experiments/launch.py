@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from fer_jax import host, lock, results, study
+from fer_jax import lock, results, study
 from fer_jax.errors import UserError
 
 
@@ -54,9 +54,10 @@ def train_one(
     Raises:
       UserError: whatever stops it.
     """
-    host.prepare_process()
     siblings = _siblings(config, workdir)
     run_config, folder = siblings[name]
+    if missing := _unfinished(sorted(_needs(config, workdir)[name]), workdir):
+        raise UserError(f"{name} stands on {', '.join(missing)}, not finished yet: train that first")
     with lock.hold(folder):
         study.run_one(run_config, folder, siblings=siblings, data_dir=data_dir)
 
@@ -65,7 +66,6 @@ def in_turn(
     config: ConfigDict, workdir: Path, worker: list[str], flags: argparse.Namespace
 ) -> None:
     """Leave everything to the study, which trains its runs one after the other in this process."""
-    host.prepare_process()
 
 
 def on_gpus(
@@ -118,21 +118,27 @@ def _side_by_side(
         study.refuse_circles(run_config, folder, siblings=siblings)
     needs = _needs(config, workdir)
     left = _unfinished(list(needs), workdir)
-    free, running, failed = list(places), {}, {}
+    free, running, failed, children = list(places), {}, {}, []
     with ThreadPoolExecutor(len(places)) as pool:
-        while running or (left and not failed):
-            waiting = {*left, *(run for run, _ in running.values())}
-            ready = [run for run in left if not needs[run] & waiting]
-            for run in ready[: len(free)] if not failed else ():
-                left.remove(run)
-                place = free.pop(0)
-                logging.info("%s on %s, its output in %s", run, place.name, _log(workdir, run))
-                running[pool.submit(_train_there, run, place, workdir, worker)] = run, place
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for job in done:
-                run, place = running.pop(job)
-                free.append(place)
-                failed |= {run: job.result()} if job.result() else {}
+        try:
+            while running or (left and not failed):
+                waiting = {*left, *(run for run, _ in running.values())}
+                ready = [run for run in left if not needs[run] & waiting]
+                for run in ready[: len(free)] if not failed else ():
+                    left.remove(run)
+                    place = free.pop(0)
+                    logging.info("%s on %s, its output in %s", run, place.name, _log(workdir, run))
+                    job = pool.submit(_train_there, run, place, workdir, worker, children)
+                    running[job] = run, place
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for job in done:
+                    run, place = running.pop(job)
+                    free.append(place)
+                    failed |= {run: job.result()} if job.result() else {}
+        except BaseException:
+            for child in children:
+                child.terminate()  # each saves where it is, and ends
+            raise
     for run, code in failed.items():
         raise UserError(
             f"the run {run} ended with exit code {code}; {_log(workdir, run)} says why. The same "
@@ -140,12 +146,14 @@ def _side_by_side(
         )
 
 
-def _train_there(run: str, place: Place, workdir: Path, worker: list[str]) -> int:
+def _train_there(run: str, place: Place, workdir: Path, worker: list[str], children: list) -> int:
     with open(_log(workdir, run), "a") as log:
-        return subprocess.run(
+        child = subprocess.Popen(
             [sys.executable, *worker, f"--only={run}", *place.flags], stdout=log, stderr=log,
-            env={**os.environ, **place.environment}, check=False,
-        ).returncode
+            env={**os.environ, **place.environment},
+        )
+        children.append(child)
+        return child.wait()
 
 
 def through_submitit(

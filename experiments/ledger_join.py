@@ -135,6 +135,8 @@ def _cell(row, held, split, *, others=(), protocol="") -> tuple[dict | None, lis
     for result in having:
         groups.setdefault(_without_seed(result), []).append(result)
     group = max(groups.values(), key=_rank)
+    # Two studies may hold the same run: a seed counts once, the first folder's.
+    group = list({result.held["seed"]: result for result in reversed(group)}.values())[::-1]
     if row.minus is not None:
         return _difference(row, group, split, others, protocol), group
     values = [_value(row, result, split) for result in group]

@@ -84,10 +84,13 @@ def trained_on(workdir: Path, held: dict[str, Any]) -> set[str]:
     config = held["config"]
     names = {config["distortion"]["name"]} if config["train_distortion"] else set()
     for name, described in (held.get("upstream") or {}).items():
+        if "run" not in described:  # a file of pretrained weights
+            continue
+        here, run = Path(workdir).resolve(), described["run"]
         folders = (
-            Path(workdir) / "upstream" / name,
-            Path(workdir).resolve().parent / described["run"],
-            Path(config["init_dir"]) / name,
+            *(here / "upstream" / folder for folder in (name, run)),
+            *(place / run for place in (here.parent, here.parent / "upstream")),
+            *(Path(config["init_dir"]) / folder for folder in (name, run)),
         )
         found = [(f, results.read(f)) for f in folders]
         same = [

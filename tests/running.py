@@ -164,3 +164,24 @@ def read_checkpoint(workdir: Path, *, step: int | None = None) -> tuple[int, dic
         warnings.simplefilter("ignore")
         step = checkpointer.latest.step if step is None else step
         return step, checkpointer.load(step)
+
+
+def send(monkeypatch, number, *, step):
+    """Let a signal come while the run's step of that number is computed."""
+    from fer_jax import train
+    from fer_jax.dispatch import Dispatch
+
+    real, calls = train.make_dispatch, []
+
+    def make_dispatch(*args, **kwargs):
+        made = real(*args, **kwargs)
+
+        def once(*args):
+            calls.append(None)
+            if len(calls) == step:
+                os.kill(os.getpid(), number)
+            return made.train(*args)
+
+        return Dispatch(once, made.steps)
+
+    monkeypatch.setattr(train, "make_dispatch", make_dispatch)

@@ -11,8 +11,6 @@ import psutil
 import pytest
 
 from fer_jax import checkpoint, finished, losses, results, train, writers
-from fer_jax.configuring import load_config
-from fer_jax.data.faces import Faces, save_faces
 from fer_jax.dispatch import Dispatch
 from fer_jax.errors import UserError
 from fer_jax.state import init_state
@@ -40,24 +38,6 @@ def without_cost(workdir):
     return {name: value for name, value in held.items() if name != "command"}
 
 
-def send(monkeypatch, number, *, step):
-    """Let a signal come while the run's step of that number is computed."""
-    real, calls = train.make_dispatch, []
-
-    def make_dispatch(*args, **kwargs):
-        made = real(*args, **kwargs)
-
-        def once(*args):
-            calls.append(None)
-            if len(calls) == step:
-                os.kill(os.getpid(), number)
-            return made.train(*args)
-
-        return Dispatch(once, made.steps)
-
-    monkeypatch.setattr(train, "make_dispatch", make_dispatch)
-
-
 @pytest.mark.parametrize(
     ("number", "code", "step"),
     [
@@ -71,7 +51,7 @@ def test_a_signal_saves_and_the_same_call_goes_on(
 ):
     workdir = tmp_path / "w"
     with monkeypatch.context() as patch:
-        send(patch, number, step=step)
+        running.send(patch, number, step=step)
         with pytest.raises(train.Stopped, match=f"saved at step {step}; the same command") as stop:
             train.train_and_evaluate(make_config(), workdir)
     assert stop.value.exit_code == code
@@ -225,7 +205,7 @@ def averaged(tmp_path_factory):
 def test_a_run_goes_on_inside_an_accumulation(averaged, tmp_path, monkeypatch):
     workdir, step = tmp_path / "w", STEPS + 1  # one update, and two batches of the next
     with monkeypatch.context() as patch:
-        send(patch, signal.SIGTERM, step=step)
+        running.send(patch, signal.SIGTERM, step=step)
         with pytest.raises(train.Stopped):
             train.train_and_evaluate(make_config(**AVERAGED), workdir)
     assert running.read_checkpoint(workdir)[0] == step
@@ -388,64 +368,3 @@ def test_a_label_is_still_until_its_epoch_also_where_a_killed_run_goes_on(tmp_pa
     assert without_cost(tmp_path / "w") == straight
     _, again = running.read_checkpoint(tmp_path / "w")
     jax.tree.map(np.testing.assert_array_equal, again["state"]["params"]["head"], ended)
-
-
-def made_rafdb(folder):
-    """Write 8 training and 2 test faces of each emotion, coloured noise of 20x20, as RAF-DB."""
-    generator = np.random.default_rng(0)
-    usage = np.repeat(["Training", "Test"], [56, 14])
-    n = len(usage)
-    images = generator.integers(0, 256, (n, 20, 20, 3), np.uint8)
-    faces = Faces(images, np.arange(n, dtype=np.uint8) % 7, usage, np.full(n, ""), np.full(n, -1))
-    folder.mkdir()
-    save_faces(folder / "raf_db.npz", faces)
-    return folder
-
-
-@pytest.mark.usefixtures("quick_compile")
-def test_rafdb_with_every_option_of_the_inputs_trains_and_resumes_exactly(tmp_path, monkeypatch):
-    data_dir = made_rafdb(tmp_path / "data")
-    config = load_config("configs/vgg16.py:raf_db")
-    config.update({
-        "epochs": 2, "batch_size": 14, "balance": "oversample", "train_distortion": 0.5,
-        "loss": {"class_weights": "balanced", "label_smoothing": 0.1},
-        "model": {"blocks": ((2, 1), (4, 1)), "head_filters": (4, 4)},
-        "preprocess": {"size": 18, "crop": 16, "normalise": "imagenet"},
-        "augmentation": {
-            "shift": 0.1, "crop_padding": 2, "resized_crop": (0.5, 1.0), "brightness": 0.2,
-            "contrast": 0.2, "saturation": 0.2, "hue": 0.1, "erase": 0.5, "mixup": 0.2,
-            "cutmix": 1.0,
-        },
-        "evaluation": {"average": "logits", "strengths": (), "splits": ("test",)},
-        "mesh": {"data": 1},
-    })
-    real, made = train.make_dispatch, []
-
-    def make_dispatch(*args, **options):  # compiled once for all three calls
-        made.extend([] if made else [real(*args, **options)])
-        return made[0]
-
-    monkeypatch.setattr(train, "make_dispatch", make_dispatch)
-    # Seven of each emotion are trained on, one is held out: 3 steps of 14 faces an epoch.
-    held = train.train_and_evaluate(config, tmp_path / "straight", data_dir=data_dir)
-    assert held["split_sizes"] == {"train": 49, "validation": 7, "test": 14}
-    clean = held["evaluations"][0]
-    assert [clean[name] for name in ("views", "average", "n")] == ["ten_crop", "logits", 14]
-
-    with monkeypatch.context() as patch:
-        send(patch, signal.SIGTERM, step=4)
-        with pytest.raises(train.Stopped, match="saved at step 4"):
-            train.train_and_evaluate(config, tmp_path / "w", data_dir=data_dir)
-    train.train_and_evaluate(config, tmp_path / "w", data_dir=data_dir)
-    assert running.read_rows(tmp_path / "w") == running.read_rows(tmp_path / "straight")
-    jax.tree.map(
-        np.testing.assert_array_equal,
-        running.read_checkpoint(tmp_path / "w"), running.read_checkpoint(tmp_path / "straight"),
-    )
-
-    # Probabilities are another average than logits, so this entry stands beside the first.
-    options = {"split": "test", "distortion": "clean", "strength": 0.0, "data_dir": data_dir}
-    added = finished.add_evaluation(tmp_path / "w", views="ten_crop", **options)
-    assert "average" not in added and added["loss"] != clean["loss"]
-    views = [entry["views"] for entry in results.read(tmp_path / "w")["evaluations"]]
-    assert views == ["ten_crop"] * 3  # clean, distorted, and what was added

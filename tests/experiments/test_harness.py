@@ -113,7 +113,7 @@ def test_what_stands_on_a_run_starts_after_it_and_a_failure_stops_the_rest(tmp_p
     )
     config, started = build(made, "cpu"), []
 
-    def train(run, place, workdir, worker):
+    def train(run, place, workdir, worker, children):
         started.append((run, place.flags))
         return 3 if run == "B" else 0
 
