@@ -26,6 +26,7 @@ EXPERIMENT = Experiment(
         "cpu": _pools("small", {"model.width": 0.125, "model.dropout": 0.1, "epochs": 6}),
         "full": (*_pools("repaired", {}), *LICENSED),
     },
+    baseline="vgg16",
 )
 
 if __name__ == "__main__":

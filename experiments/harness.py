@@ -51,6 +51,7 @@ class Experiment(NamedTuple):
       paper: the paper's id in paper_numbers.json; "" for an experiment of our own.
       specs: the runs by scale; "smoke" is "cpu" on few synthetic faces with tiny networks.
       combined: whether its classifiers are combined into ensembles, in WORKDIR/ensemble.
+      baseline: the line of the list that the others are held against, seed by seed; "" for none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Experiment(NamedTuple):
     paper: str
     specs: dict[str, Sequence[Spec]]
     combined: bool = False
+    baseline: str = ""
 
 
 def build(experiment: Experiment, scale: str, *, data_dir: str | None = None) -> ConfigDict:
@@ -148,7 +150,10 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
     study.run(config, workdir, data_dir=flags.data_dir)
     if experiment.combined:
         combine(workdir, data_dir=flags.data_dir)
-    for path in write_pages(experiment.title, experiment.paper, workdir):
+    for path in write_pages(
+        experiment.name, experiment.title, experiment.paper, workdir,
+        baseline=experiment.baseline, data_dir=flags.data_dir,
+    ):
         print(f"wrote {path}")
 
 

@@ -55,6 +55,7 @@ EXPERIMENT = Experiment(
         ),
         "full": (*_repaired("repaired", {}, {}), *_as_printed({}, SEEDS)),
     },
+    baseline="vgg",
 )
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Join the papers' numbers with results/: our cells, over seeds, with interval and verdict."""
 
 import json
-import statistics
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy.stats import t as student
-
 from experiments.arithmetic import CANNOT_BE_RIGHT, COUNTED, share_text
 from experiments.ledger_rows import HONEST, ROWS, Row
+from experiments.seeds import over_seeds, spec_of
 from fer_jax.configuring import OUTSIDE_TRAINING
 from fer_jax.evaluation_alarms import condense_evaluations, find_evaluation_alarms
 from fer_jax.metrics import wilson
@@ -166,14 +164,9 @@ def _difference(row, group, split, others, protocol) -> dict | None:
 
 
 def _aggregate(values, group, alone) -> dict[str, Any]:
-    mean, n = statistics.fmean(values), len(values)
-    sd = statistics.stdev(values) if n > 1 else None
-    if n > 1:
-        half = float(student.ppf(0.975, n - 1)) * sd / n**0.5
-        low, high, interval = mean - half, mean + half, "t"
-    else:
-        low, high = alone or (None, None)
-        interval = "Wilson" if alone else None
+    mean, sd, low, high, n = over_seeds(values)
+    interval = "t" if n > 1 else "Wilson" if alone else None
+    low, high = alone if n == 1 and alone else (low, high)
     return {
         "value": mean, "low": low, "high": high, "interval": interval, "sd": sd,
         "seeds": sorted(result.held["seed"] for result in group),
@@ -231,8 +224,11 @@ def _counted(number, row, counts) -> dict[str, Any] | None:
 
 def _without_seed(result: Result) -> str:
     outside = (*OUTSIDE_TRAINING, "seed")
-    config = {name: value for name, value in result.held["config"].items() if name not in outside}
-    return json.dumps(config, sort_keys=True)
+    held, seed = result.held["config"], result.held["config"].get("seed", 0)
+    config = {name: value for name, value in held.items() if name not in outside}
+    # What it starts from is of its seed too.
+    init = {part: spec_of(run, seed) for part, run in (config.get("init") or {}).items()}
+    return json.dumps(config | {"init": init}, sort_keys=True)
 
 
 def _rank(group: list[Result]) -> tuple[float, int, int]:

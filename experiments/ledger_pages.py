@@ -1,6 +1,7 @@
 """Write the ledger as Markdown and as one self-contained HTML page."""
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -98,7 +99,7 @@ def html(entries: list[dict[str, Any]], alarms: list[tuple[str, list[str]]]) -> 
         section("How to read this", "".join(f"<p>{code_html(text)}</p>" for text in READING)
                 + _definitions_html(STATUSES) + _definitions_html(VERDICTS)),
         f'<section class="alarms"><h2>Alarms</h2><ul>{said}</ul></section>' if said else "",
-        section("How many", _grid(heads, rows)),
+        section("How many", grid_html(heads, rows)),
         *(paper_html(paper, title, entries) for paper, title in PAPERS.items()),
     ]
     header = f'<header><h1>Ledger</h1><p class="headline">{escape(_headline(entries))}</p></header>'
@@ -117,7 +118,7 @@ def paper_markdown(paper: str, title: str, entries: list[dict[str, Any]]) -> str
     parts = [f"## {title}", _table_markdown([line(e, commands) for e in own])]
     remarks: dict[str, list[str]] = {}
     for entry in own:
-        if said := _remark(entry):
+        if said := remark(entry):
             remarks.setdefault(said, []).append(f"{entry['quantity']}, {paper_text(entry)}")
     lines = [f"- {'; '.join(numbers)}. {said}" for said, numbers in remarks.items()]
     parts += ["\n".join(lines)] if lines else []
@@ -154,24 +155,38 @@ def paper_text(entry: dict[str, Any]) -> str:
 
 def cell_text(entry: dict[str, Any], kind: str) -> str:
     """Write one cell of ours, in the paper's unit, with its interval."""
+    span = interval_text(entry, kind)
+    return value_text(entry, kind) + (f" ({span})" if span else "")
+
+
+def value_text(entry: dict[str, Any], kind: str) -> str:
+    """Write the value of one cell of ours, in the paper's unit."""
     cell = entry[kind]
     if cell is None:
         return MISSING
-    percent = entry["unit"] in ("%", "points")
-    factor = 100 if percent else 1
-    digits = min(max(entry["decimals"], 2 if percent else 0), 4)
+    digits = min(max(entry["decimals"], 2 if _in_percent(entry) else 0), 4)
     if entry["unit"] == "share":
         digits = 4
+    text = _scaled(entry, cell["value"], digits) + _unit(entry)
+    return text + (" †" if kind in HONEST and cell["protocol"] == "keras80" else "")
 
-    def write(value: float, digits: int) -> str:
-        return f"{factor * value:,.{digits}f}".replace("-", "−")
 
-    text = write(cell["value"], digits) + _unit(entry)
-    text += " †" if kind == "plain" and cell["protocol"] == "keras80" else ""
-    if cell["low"] is not None:
-        digits = 1 if percent else 3
-        text += f" ({write(cell['low'], digits)} to {write(cell['high'], digits)})"
-    return text
+def interval_text(entry: dict[str, Any], kind: str) -> str:
+    """Write the interval of one cell of ours, in the paper's unit; "" where it has none."""
+    cell = entry[kind]
+    if cell is None or cell["low"] is None:
+        return ""
+    digits = 1 if _in_percent(entry) else 3
+    low, high = (_scaled(entry, cell[end], digits) for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def _in_percent(entry: dict[str, Any]) -> bool:
+    return entry["unit"] in ("%", "points")
+
+
+def _scaled(entry: dict[str, Any], value: float, digits: int) -> str:
+    return f"{(100 if _in_percent(entry) else 1) * value:,.{digits}f}".replace("-", "−")
 
 
 def _unit(entry: dict[str, Any]) -> str:
@@ -180,19 +195,22 @@ def _unit(entry: dict[str, Any]) -> str:
 
 
 def _seeds(entry: dict[str, Any]) -> str:
-    said = []
-    for kind in ("same", *HONEST):
-        cell = entry[kind]
-        if cell and cell["seeds"]:
-            text = str(len(cell["seeds"]))
-            if cell["sd"] is not None:
-                factor = 100 if entry["unit"] in ("%", "points") else 1
-                text += f", sd {factor * cell['sd']:.{2 if factor == 100 else 4}f}"
-            said.append(text)
-    return "; ".join(dict.fromkeys(said)) or MISSING
+    said = [seeds_text(entry, kind) for kind in ("same", *HONEST)]
+    return "; ".join(text for text in dict.fromkeys(said) if text != MISSING) or MISSING
 
 
-def _remark(entry: dict[str, Any]) -> str:
+def seeds_text(entry: dict[str, Any], kind: str) -> str:
+    """Say how many seeds one cell of ours is from, and their standard deviation."""
+    cell = entry[kind]
+    if cell is None or not cell["seeds"]:
+        return MISSING
+    sd = cell["sd"]
+    digits = 2 if _in_percent(entry) else 4
+    return str(len(cell["seeds"])) + ("" if sd is None else f", sd {_scaled(entry, sd, digits)}")
+
+
+def remark(entry: dict[str, Any]) -> str:
+    """Say what a reader must know beside a number: why it cannot be right, and the row's note."""
     wrong = entry["verdict"] == "cannot be right"
     why = f"**Cannot be right**: {entry['arithmetic']}." if wrong else ""
     return " ".join(filter(None, (why, entry["note"])))
@@ -287,36 +305,42 @@ def paper_html(paper: str, title: str, entries: list[dict[str, Any]]) -> str:
             [f"{e['quantity']} ({e['place']})", e["source"], paper_text(e),
              e["arithmetic"] or MISSING] for e in cited
         ]
-        body += "<h3>Cited</h3>" + _grid(["number", "source", "paper", "as a fraction"], rows)
+        body += "<h3>Cited</h3>" + grid_html(["number", "source", "paper", "as a fraction"], rows)
     return section(title, body)
 
 
 def _row_html(entry: dict[str, Any], held: Line) -> str:
-    remark = _remark(entry).replace("**", "")
-    note = f'<p class="notes">{escape(remark)}</p>' if remark else ""
+    said = remark(entry).replace("**", "")
+    note = f'<p class="notes">{escape(said)}</p>' if said else ""
     cells = []
     for name, head in HEADS.items():
         text = getattr(held, name)
         kind = f' class="verdict {_class(entry)}"' if name == "verdict" else ""
-        empty = ' data-empty=""' if text == MISSING else ""
         inner = f"<span{kind}>{escape(text)}</span>"
-        cells.append(f'<td data-head="{escape(head)}"{empty}>{inner}</td>')
+        cells.append(f'<td data-head="{escape(head)}"{_empty(text)}>{inner}</td>')
     return (
         f'<tr id="{escape(entry["id"])}"><th scope="row">{escape(held.quantity)}'
         f'<span class="muted">{escape(held.place)}</span>{note}</th>{"".join(cells)}</tr>'
     )
 
 
+def _empty(text: str) -> str:
+    return ' data-empty=""' if text == MISSING else ""
+
+
 def _class(entry: dict[str, Any]) -> str:
     return entry["verdict"].partition(" (")[0].replace(" ", "-") or "none"
 
 
-def _grid(heads: list[str], rows: list[list[str]]) -> str:
+def grid_html(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table that becomes cards where there is no room; the first column names the row."""
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f'<td data-head="{escape(head)}">{escape(cell)}</td>'
-                  for head, cell in zip(heads[1:], cells, strict=True))
+        + "".join(
+            f'<td data-head="{escape(head)}"{_empty(cell)}><span>{escape(cell)}</span></td>'
+            for head, cell in zip(heads[1:], cells, strict=True)
+        )
         + "</tr>"
         for first, *cells in rows
     )

@@ -17,8 +17,14 @@ HONEST = {
         ("official", "test"), ("official-clean", "private"), ("official-strict", "private"),
         ("keras80", "private"),
     ),
-    "clean": (("official-clean", "test"),),
-    "strict": (("official-strict", "test"),),
+    "clean": (
+        ("official-clean", "test"), ("official", "private_clean"),
+        ("official-strict", "private_clean"), ("keras80", "private_clean"),
+    ),
+    "strict": (
+        ("official-strict", "test"), ("official-clean", "private_strict"),
+        ("official", "private_strict"), ("keras80", "private_strict"),
+    ),
 }
 OFFICIAL = HONEST["plain"][:3]
 

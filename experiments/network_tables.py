@@ -1,9 +1,6 @@
 """The README's tables of the other papers' networks, from the results of two studies."""
 
-import statistics
-
-from scipy.stats import t as student
-
+from experiments.seeds import over_seeds
 from fer_jax.report.results import Run, Study
 from fer_jax.report.tables import Table
 from fer_jax.report.wording import MISSING, count, interval, percent
@@ -73,11 +70,9 @@ def pooling_table(study: Study) -> Table:
 def _over_seeds(values: list[float]) -> tuple[str, str, str, str]:
     if len(values) < 2:
         return (*(percent(v) for v in values), MISSING, MISSING, str(len(values)))
-    mean, sd = statistics.mean(values), statistics.stdev(values)
-    half = float(student.ppf(0.975, len(values) - 1)) * sd / len(values) ** 0.5
-    low, high = 100 * (mean - half), 100 * (mean + half)
-    span = f"{low:.1f} to {high:.1f}".replace("-", "−")
-    return percent(mean).replace("-", "−"), f"{100 * sd:.2f}", span, str(len(values))
+    mean, sd, low, high, n = over_seeds(values)
+    span = f"{100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
+    return percent(mean).replace("-", "−"), f"{100 * sd:.2f}", span, str(n)
 
 
 def _size(run: Run) -> str:

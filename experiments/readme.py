@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.network_tables import networks_table, pooling_table
+from experiments.seed_tables import overview
 from fer_jax import files, writers
 from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
@@ -24,6 +25,7 @@ RATES = RESULTS / "learning_rates-small"
 PRINTED = RESULTS / "as_printed"
 NETWORKS = RESULTS / "networks-small"
 POOLING = RESULTS / "lip_pooling-small"
+ABLATION = RESULTS / "hybrid_ablation-cpu"
 BASELINE = RESULTS / "pypi_fer"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
@@ -93,6 +95,20 @@ def networks_block(networks: Study, pooling: Study) -> str:
         markdown(pooling_table(pooling)),
         f"{device}. Made by:",
         "\n".join(["```bash", *made_by, "```"]),
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def ablation_block(study: Study) -> str:
+    """Return the Markdown of the hybrids over seeds, with the scale and the command."""
+    (plain,) = (run for run in study.finished if run.result["run"] == "vgg-0")
+    config = plain.result["config"]
+    device = study.finished[0].result["device"]
+    parts = [
+        markdown(overview(study)),
+        f"**Scale: reduced.** VGG at {config['model']['width']:g} of its width, {config['epochs']} "
+        f"epochs; as printed 1 epoch, behind the DAE that trains. {device}. Made by:",
+        "```bash\npython -m experiments.hybrid_ablation --scale=cpu --launcher=cores\n```",
     ]
     return "\n\n".join(part.strip() for part in parts)
 
@@ -197,6 +213,8 @@ def main(argv: list[str] | None = None) -> None:
     text = replace_block(text, results_block(study, rates, printed, baseline), name="results")
     networks, pooling = read_study(REPOSITORY / NETWORKS), read_study(REPOSITORY / POOLING)
     text = replace_block(text, networks_block(networks, pooling), name="networks")
+    ablation = read_study(REPOSITORY / ABLATION)
+    text = replace_block(text, ablation_block(ablation), name="ablation")
     files.write_text(readme, text)
     print(f"renewed {readme.name} and {PICTURE}")
 

@@ -210,7 +210,7 @@ def robustness(study: Study) -> Figure:
             fontsize=7.5,
             color=MUTED,
         )
-    spread = _spread([e[0] for e in ends], gap=0.055 * (high - low))
+    spread = spread_apart([e[0] for e in ends], gap=0.055 * (high - low))
     for place, (y, x, text, colour) in zip(spread, ends, strict=True):
         axes.annotate(
             text,
@@ -268,7 +268,9 @@ def samples(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     """Draw named rows of images u8 `[k, h, w, 1]` beneath one another."""
     strips = [(name, strip(images)) for name, images in rows]
     height, width = strips[0][1].shape
-    size = (7.0, 7.0 * len(strips) * height / width + 0.2)
+    # The names stand beside the faces, and take nothing from their width.
+    names = 0.07 * max(len(line) for name, _ in rows for line in name.split("\n"))
+    size = (7.0 + names, 7.0 * len(strips) * height / width + 0.2)
     figure = Figure(figsize=size, layout="constrained")
     for axes, (name, image) in zip(np.ravel(figure.subplots(len(strips), 1)), strips, strict=True):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
@@ -343,7 +345,7 @@ def _floors(bases: Sequence[np.ndarray]) -> list[tuple[float, str]]:
     ]
 
 
-def _spread(values: Sequence[float], *, gap: float) -> list[float]:
+def spread_apart(values: Sequence[float], *, gap: float) -> list[float]:
     """Move values apart, as little as a simple pass can, until neighbours differ by `gap`."""
     order = np.argsort(values, kind="stable")
     places = np.asarray(values, dtype=float)[order]
