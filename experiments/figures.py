@@ -45,7 +45,8 @@ def _resolve(figure, study, workdir, reasons) -> Shown:
         name = wanted.group(1) if wanted else ""
         if name and name not in specs:
             begun = any(run == name or run.startswith(f"{name}-") for run in unfinished)
-            missing.append(f"{name} is not finished" if begun else f"{name} is not run at this scale")
+            why = "not finished" if begun else "not run at this scale"
+            missing.append(f"{name} is {why}")
             continue
         run = specs[name][0] if name else None
         path = Path(pattern.replace(f"{{{name}}}", run.name) if run else pattern)

@@ -111,6 +111,11 @@ def _cells(row: Row, results: list[Result]) -> dict[str, tuple[dict | None, list
             found[kind] = _cell(row, held, split, others=results, protocol=protocol)
             if found[kind][0]:
                 break
+    plain, group = found["plain"]
+    for kind in HONEST:
+        # Side by side they must be of equal size, or smaller networks would seem to lose faces.
+        if plain and found[kind][0] and _rank(found[kind][1])[:2] != _rank(group)[:2]:
+            found[kind] = (None, [])
     return found
 
 

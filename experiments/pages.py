@@ -123,7 +123,8 @@ def _html(page: Page, workdir: Path) -> str:
         else:
             inner = "".join(f"<h3>{escape(t.title)}</h3>{_table_html(t)}" for t in tables)
             first.append(section(heading, inner))
-    reading = "".join(f'<p class="notes">{ledger_pages.code_html(text)}</p>' for text in page.reading)
+    said = map(ledger_pages.code_html, page.reading)
+    reading = "".join(f'<p class="notes">{text}</p>' for text in said)
     body = [*first, shown if page.figures else "", *last, section("How to read this", reading)]
     return page_html(
         page.title, f"<header><h1>{escape(page.title)}</h1>{banner}</header>", "".join(body),

@@ -44,13 +44,15 @@ def build(paper: str, entries: list[dict[str, Any]], results: list[Result]) -> l
     grouped = {place: [e for e in entries if place in _tables_of(e)] for place in places}
     grouped[IN_TEXT] = [entry for entry in entries if not _tables_of(entry)]
     counts = _face_counts(results)
-    return [
+    made = [
         Table(
             title=_title(paper, place), columns=COLUMNS,
-            rows=[_row(entry, counts) for entry in held], notes=(NOTE, *_remarks(held)),
+            rows=[_row(entry, counts) for entry in held], notes=tuple(_remarks(held)),
         )
         for place, held in grouped.items() if held
     ]
+    # How to read them stands once, beneath the first.
+    return [table._replace(notes=(NOTE, *table.notes)) for table in made[:1]] + made[1:]
 
 
 def _tables_of(entry: dict[str, Any]) -> list[str]:

@@ -57,7 +57,8 @@ def _noise(made: Made) -> str:
     name = made.study.distortion[0]
     figure = seed_plots.noise(
         {title: held for title, held in panels.items() if held},
-        title=f"Test accuracy: mean over the seeds, band from least to most{wording.tag(made.study)}",
+        title="Test accuracy: mean over the seeds, band from least to most"
+        + wording.tag(made.study),
         strength=f"{wording.distortion_name(name)}, {wording.strength_symbol(name)} (0: clean)",
     )
     plots.save_png(figure, made.path)

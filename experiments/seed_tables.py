@@ -1,4 +1,4 @@
-"""Tables of an experiment's own runs: several seeds are one row, with the difference to a baseline."""
+"""Tables of an experiment's own runs: several seeds are one row, beside a baseline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -65,7 +65,8 @@ def by_split(study: Study, *, baseline: str = "") -> list[Table]:
 
     A run `NAME_as_printed` is held against `BASELINE_as_printed`.
     """
-    return [table for split in SPLITS if (table := _split_table(study, split, baseline))]
+    made = [table for split in SPLITS if (table := _split_table(study, split, baseline))]
+    return [table._replace(notes=_notes(baseline)) for table in made[:1]] + made[1:]
 
 
 def _split_table(study: Study, split: str, baseline: str) -> Table | None:
@@ -90,7 +91,7 @@ def _split_table(study: Study, split: str, baseline: str) -> Table | None:
     held = " or ".join(f"{n:,}" for n in sorted(faces))
     return Table(
         title=f"Accuracy in percent, {SPLITS[split]} ({held}){_word(study)}",
-        columns=("run", "seeds", *columns), rows=rows, notes=_notes(baseline),
+        columns=("run", "seeds", *columns), rows=rows,
     )
 
 
@@ -108,8 +109,11 @@ def _notes(baseline: str) -> tuple[str, ...]:
 
 
 def _classifiers(study: Study) -> dict[str, list[Run]]:
-    held = {name: [run for run in runs if run.is_classifier] for name, runs in by_spec(study).items()}
-    return {name: runs for name, runs in held.items() if runs}
+    found = {}
+    for name, runs in by_spec(study).items():
+        if tested := [run for run in runs if run.is_classifier]:
+            found[name] = tested
+    return found
 
 
 def _places(study: Study) -> list[tuple[str, float]]:

@@ -4,6 +4,7 @@ import pytest
 
 from experiments import bokanyi2021, gao2021
 from experiments.harness import command
+from experiments.paper_figures import FIGURES
 from fer_jax import results
 
 
@@ -18,6 +19,13 @@ def test_a_smoke_test_writes_pages_that_say_synthetic(tmp_path, capsys):
     assert "65.20 %" in text.read_text() and "not run" in text.read_text()
     assert all((tmp_path / line.split("](")[1][:-1]).is_file()
                for line in text.read_text().splitlines() if line.startswith("!["))
+    # Each figure that is promised is there, but for errors that drawn faces do not have.
+    for figure in FIGURES["gao2021"]:
+        for picture in figure.pictures:
+            there = picture.replace("{", "").replace("}", "") in text.read_text()
+            assert there == (picture != "figures/odd-faces.png")
+    assert "Missing: none of these faces has such an error." in text.read_text()
+    assert page.read_text().count("<img") == text.read_text().count("![")
     assert command(gao2021.EXPERIMENT, [*flags, "--list"]) == 0
     shown = capsys.readouterr().out.splitlines()[-2:]
     assert [line.split() for line in shown] == [["se_separable", "finished"], ["drawn", "finished"]]
