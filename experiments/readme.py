@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.network_tables import networks_table, pooling_table
+from experiments.network_tables import networks_table, pooling_table, suite_table
 from experiments.seed_tables import overview
 from fer_jax import files, writers
 from fer_jax.arguments import Parser
@@ -113,6 +113,19 @@ def ablation_block(study: Study) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
+def suite_block(study: Study) -> str:
+    """Return the Markdown of the study's suites of FER2013-C and their command; "" without any."""
+    table = suite_table(study)
+    if table is None:
+        return ""
+    (faces,) = {suite["n"] for run in study.finished for suite in run.result.get("suites", [])}
+    command = (
+        "python -m fer_jax.evaluate --workdir=runs/hybrid_ablation-cpu/NAME --suite=fer2013-c "
+        f"--split=private --faces={faces} --reference=runs/hybrid_ablation-cpu/vgg-0"
+    )
+    return f"{markdown(table).strip()}\n\nMade by:\n\n```bash\n{command}\n```"
+
+
 def rates_table(study: Study) -> Table:
     """Build the table by which learning rates are chosen: validation faces after short runs."""
     rows = []
@@ -215,6 +228,7 @@ def main(argv: list[str] | None = None) -> None:
     text = replace_block(text, networks_block(networks, pooling), name="networks")
     ablation = read_study(REPOSITORY / ABLATION)
     text = replace_block(text, ablation_block(ablation), name="ablation")
+    text = replace_block(text, suite_block(ablation), name="fer2013c")
     files.write_text(readme, text)
     print(f"renewed {readme.name} and {PICTURE}")
 
