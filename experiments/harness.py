@@ -50,7 +50,8 @@ class Experiment(NamedTuple):
       title: the paper in a line.
       paper: the paper's id in paper_numbers.json; "" for an experiment of our own.
       specs: the runs by scale; "smoke" is "cpu" on few synthetic faces with tiny networks.
-      combined: whether its classifiers are combined into ensembles, in WORKDIR/ensemble.
+      combined: the splits on which its classifiers are combined into ensembles, in
+        WORKDIR/ensemble, ensemble-SPLIT for those behind the first; () for none.
       baseline: the line of the list that the others are held against, seed by seed; "" for none.
     """
 
@@ -58,7 +59,7 @@ class Experiment(NamedTuple):
     title: str
     paper: str
     specs: dict[str, Sequence[Spec]]
-    combined: bool = False
+    combined: tuple[str, ...] = ()
     baseline: str = ""
 
 
@@ -148,8 +149,12 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
     launch.LAUNCHERS[flags.launcher](config, workdir, worker, flags)
     # With every run finished this only collects them and writes the study's report.
     study.run(config, workdir, data_dir=flags.data_dir)
-    if experiment.combined:
-        combine(workdir, data_dir=flags.data_dir)
+    for split in experiment.combined[: 1 if flags.scale == SMOKE else None]:
+        first = split == experiment.combined[0]
+        combine(
+            workdir, workdir / ("ensemble" if first else f"ensemble-{split}"), split=split,
+            data_dir=flags.data_dir,
+        )
     for path in write_pages(
         experiment.name, experiment.title, experiment.paper, workdir,
         baseline=experiment.baseline, data_dir=flags.data_dir,
@@ -157,14 +162,18 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
         print(f"wrote {path}")
 
 
-def combine(workdir: Path, *, data_dir: str | None = None) -> None:
+def combine(
+    workdir: Path, folder: Path, *, split: str = "test", data_dir: str | None = None
+) -> None:
     """Combine a study's classifiers by every rule, with weights from their validation faces.
+
+    What comes of it on the faces of `split` is written into `folder`.
 
     Raises:
       UserError: the command that does it has failed; it has said why.
     """
     place = [f"--data_dir={data_dir}"] if data_dir else []
-    if ensemble.main([str(workdir), f"--out={workdir / 'ensemble'}", *place]):
+    if ensemble.main([str(workdir), f"--out={folder}", f"--split={split}", *place]):
         raise UserError(f"the runs of {workdir} could not be combined")
 
 

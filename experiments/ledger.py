@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments import ledger_join, ledger_pages
+from experiments import ledger_ensembles, ledger_join, ledger_pages
 from experiments.ledger_rows import ROWS
 from fer_jax import files, summary, writers
 from fer_jax.arguments import Parser
@@ -20,7 +20,10 @@ def build(root: Path = REPOSITORY) -> dict[str, str]:
     """Return the text of the ledger's three files, by name, from what stands under `root`."""
     numbers = json.loads((root / NUMBERS).read_text())
     results = ledger_join.read_results(root / RESULTS)
-    entries = ledger_join.join(numbers, results, ledger_join.read_counts(root / RESULTS))
+    entries = ledger_join.join(
+        numbers, results, ledger_join.read_counts(root / RESULTS),
+        ledger_ensembles.read_ensembles(root / RESULTS),
+    )
     alarms = ledger_join.alarms(results)
     held = {"alarms": dict(alarms), "numbers": entries}
     return {
