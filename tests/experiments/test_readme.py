@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import readme
+from experiments import headline, readme
 from fer_jax.errors import UserError
 from fer_jax.report.results import read_study
 from tests.report.fakes import write_study
@@ -18,7 +18,7 @@ def study(tmp_path):
 
 
 def test_the_table_shows_what_the_results_hold(study):
-    table = readme.robustness_table(study, None)
+    table = headline.table(headline.gather(headline.Sources(study, None, None)))
     vgg = study.run_of("vgg")
     private = {e["strength"]: e for e in vgg.by_strength("random_grey", split="private")}
     row = next(row for row in table.rows if row[0] == vgg.label)
@@ -30,11 +30,24 @@ def test_the_table_shows_what_the_results_hold(study):
 
 def test_the_blocks_name_scale_and_commands(study):
     # The fake runs have 12 epochs of the paper's 150 and a width of 0.25.
-    assert "Scale: reduced.** VGG at 0.25" in readme.headline_block(study, None)
+    sources = headline.Sources(study, None, study.run_of("A"))
+    assert "Scale: reduced.** VGG at 0.25" in (block := readme.headline_block(sources))
+    assert f"12 epochs, seed 0, {study.run_of('A').result['device']}" in block
     block = readme.results_block(study, study, study, None)
     for run in study.finished:
         assert run.result["command"] in block
         assert f"{run.name} {run.result['epochs']}" in block
+
+
+def test_the_sentence_tells_how_far_each_network_falls(study):
+    shipped = study.run_of("A")
+    said = headline.sentence(headline.Sources(study, None, shipped))
+    shares = [
+        f"{100 * shipped.evaluation(*at, split='private')['accuracy']:.1f} %"
+        for at in (("clean", None), ("random_grey", 0.1), ("random_grey", 0.2))
+    ]
+    assert f"goes from {shares[0]} to {shares[1]} and {shares[2]}" in said
+    assert "PyPI" not in said  # of which there is no run here
 
 
 def test_only_the_text_between_the_markers_is_replaced():
@@ -57,6 +70,18 @@ def test_collect_takes_only_the_small_files(tmp_path):
     readme.collect(tmp_path / "work", tmp_path / "kept")
     found = sorted(path.name for path in (tmp_path / "kept").rglob("*") if path.is_file())
     assert found == ["metrics.jsonl", "results.json"]
+
+
+def test_collect_takes_a_single_run_and_the_ensembles_too(tmp_path):
+    run = tmp_path / "work"
+    (run / "ensemble").mkdir(parents=True)
+    (run / "results.json").write_text(json.dumps({"run": "x", "command": "python -m x"}))
+    held = {"members": [{"name": "a", "workdir": "/big/disk/a"}], "command": "c --data_dir=/d"}
+    (run / "ensemble/ensemble.json").write_text(json.dumps(held))
+    readme.collect(run, tmp_path / "kept")
+    assert json.loads((tmp_path / "kept/results.json").read_text())["run"] == "x"
+    kept = json.loads((tmp_path / "kept/ensemble/ensemble.json").read_text())
+    assert kept == {"members": [{"name": "a", "workdir": "a"}], "command": "c"}
 
 
 def test_a_kept_command_does_not_say_where_things_lay():
