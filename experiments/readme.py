@@ -2,13 +2,14 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 from experiments import headline
 from experiments.headline import RESULTS, STUDY
 from experiments.network_tables import networks_table, pooling_table, suite_table
 from experiments.seed_tables import overview
-from fer_jax import files, writers
+from fer_jax import files, predictions, writers
 from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
 from fer_jax.errors import UserError, run_command
@@ -28,6 +29,9 @@ ABLATION = RESULTS / "hybrid_ablation-cpu"
 ENSEMBLES = RESULTS / "bokanyi2021-cpu"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
+# What a classifier said of each face, kept where it is small: weights of ensembles are fitted on
+# validation faces, and PrivateTest holds those without copies too.
+ANSWERS, MOST_BYTES = ("validation.npz", "private.npz"), 200_000
 
 
 def headline_block(sources: headline.Sources) -> str:
@@ -210,6 +214,11 @@ def collect(workdir: Path, folder: Path) -> None:
         writers.write_json(target / path.name, {**held, "command": portable(held["command"])})
         if (path.parent / METRICS).exists():
             files.write_text(target / METRICS, (path.parent / METRICS).read_text())
+        for answers in (path.parent / predictions.FOLDER / name for name in ANSWERS):
+            if answers.exists() and answers.stat().st_size <= MOST_BYTES:
+                copied = target / predictions.FOLDER / answers.name
+                copied.parent.mkdir(exist_ok=True)
+                shutil.copyfile(answers, copied)
 
 
 def portable(command: str) -> str:

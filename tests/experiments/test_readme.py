@@ -67,9 +67,12 @@ def test_collect_takes_only_the_small_files(tmp_path):
     (run / "checkpoints").mkdir(parents=True)
     (run / "results.json").write_text(json.dumps({"run": "vgg", "command": "python -m x"}))
     (run / "metrics.jsonl").write_text("")
+    (run / "predictions").mkdir()
+    for name, size in {"private": 200_000, "validation": 200_001, "test": 9}.items():
+        (run / f"predictions/{name}.npz").write_bytes(bytes(size))
     readme.collect(tmp_path / "work", tmp_path / "kept")
     found = sorted(path.name for path in (tmp_path / "kept").rglob("*") if path.is_file())
-    assert found == ["metrics.jsonl", "results.json"]
+    assert found == ["metrics.jsonl", "private.npz", "results.json"]
 
 
 def test_collect_takes_a_single_run_and_the_ensembles_too(tmp_path):
