@@ -1,5 +1,10 @@
 """Write the README's tables and picture from results/: `python -m experiments.readme`."""
 
+from experiments.commands import readme as main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 import json
 import shlex
 from pathlib import Path
@@ -8,9 +13,8 @@ from typing import NamedTuple
 from experiments.network_tables import networks_table, pooling_table, suite_table
 from experiments.seed_tables import overview
 from fer_jax import files, writers
-from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
-from fer_jax.errors import UserError, run_command
+from fer_jax.errors import UserError
 from fer_jax.report import plots
 from fer_jax.report.results import Run, Study, read_study
 from fer_jax.report.tables import Table, li_tables, markdown, ours_only, reconstruction
@@ -208,14 +212,8 @@ def portable(command: str) -> str:
     return shlex.join(part for part in shlex.split(command) if not part.startswith(places))
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Collect a study's results if asked to, then renew README.md and its picture."""
-    parser = Parser("experiments.readme", main.__doc__)
-    parser.add_argument("--collect", type=Path, help="workdir of a study to take results from")
-    arguments = parser.parse_args(argv)
-    if arguments.collect:
-        collect(arguments.collect, REPOSITORY / RESULTS / arguments.collect.resolve().name)
+def renew() -> None:
+    """Renew README.md and its picture from what stands in results/."""
     study = read_study(REPOSITORY / STUDY)
     found = read_study(REPOSITORY / BASELINE).runs if (REPOSITORY / BASELINE).exists() else []
     plots.save_png(plots.robustness(study), REPOSITORY / PICTURE)
@@ -257,7 +255,3 @@ def _cell(evaluation: dict | None) -> str:
         return "—"
     low, high = evaluation["accuracy_low"], evaluation["accuracy_high"]
     return f"{100 * evaluation['accuracy']:.1f} ({100 * low:.0f}–{100 * high:.0f})"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
