@@ -59,3 +59,25 @@ def test_names_that_flags_list_are_those_there_are():
     assert flags.AVERAGES == preprocess.AVERAGES
     assert feature_map_flags.SCALES == tuple(feature_maps.SCALES)
     assert harness.LAUNCHERS == tuple(launch.LAUNCHERS)
+
+
+def test_the_summary_compiles_nothing():
+    # In a process of its own, where nothing is compiled yet.
+    code = """
+import jax, jax.monitoring
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
+)
+from fer_jax import summary
+for config in ("vgg_dae.py:A", "resnet9.py"):
+    assert summary.main([f"--config=configs/{config}", "--json"]) == 0
+print("compiled", len(compiled))
+jax.numpy.ones(3).sum()
+print("heard", bool(compiled))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=200
+    )
+    # Without the last line a renamed event would pass.
+    assert done.stdout.splitlines()[-2:] == ["compiled 0", "heard True"], done.stderr
