@@ -1,5 +1,10 @@
 """Write README.md's and docs/results.md's tables from results/: `python -m experiments.readme`."""
 
+from experiments.commands import readme as main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 import json
 import shlex
 import shutil
@@ -10,9 +15,8 @@ from experiments.headline import RESULTS, STUDY
 from experiments.network_tables import networks_table, pooling_table, suite_table
 from experiments.seed_tables import overview
 from fer_jax import files, predictions, writers
-from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
-from fer_jax.errors import UserError, run_command
+from fer_jax.errors import UserError
 from fer_jax.report import plots
 from fer_jax.report.ensemble import members_table, rules_table
 from fer_jax.report.results import Run, Study, read_study
@@ -227,22 +231,16 @@ def portable(command: str) -> str:
     return shlex.join(part for part in shlex.split(command) if not part.startswith(places))
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Collect a study's results if asked to, then renew README.md, docs/results.md and a picture."""
-    parser = Parser("experiments.readme", main.__doc__)
-    parser.add_argument("--collect", type=Path, help="workdir of a study to take results from")
-    arguments = parser.parse_args(argv)
-    if arguments.collect:
-        collect(arguments.collect, REPOSITORY / RESULTS / arguments.collect.resolve().name)
+def renew() -> None:
+    """Renew README.md, docs/results.md and their picture from what stands in results/."""
     sources = headline.read_sources()
     figure = plots.robustness(headline.gather(sources))
     plots.save_png(figure, REPOSITORY / PICTURE)
-    renew(README, {"headline": headline_block(sources)})
+    renew_page(README, {"headline": headline_block(sources)})
     rates, printed = read_study(REPOSITORY / RATES), read_study(REPOSITORY / PRINTED)
     networks, pooling = read_study(REPOSITORY / NETWORKS), read_study(REPOSITORY / POOLING)
     ablation = read_study(REPOSITORY / ABLATION)
-    renew(DETAILS, {
+    renew_page(DETAILS, {
         "results": results_block(sources.study, rates, printed, sources.baseline),
         "networks": networks_block(networks, pooling),
         "ensembles": ensembles_block(REPOSITORY / ENSEMBLES),
@@ -252,7 +250,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"renewed {README}, {DETAILS} and {PICTURE}")
 
 
-def renew(page: Path, blocks: dict[str, str]) -> None:
+def renew_page(page: Path, blocks: dict[str, str]) -> None:
     """Write blocks into a page of the repository, each between its markers."""
     text = (REPOSITORY / page).read_text()
     for name, block in blocks.items():
@@ -262,7 +260,3 @@ def renew(page: Path, blocks: dict[str, str]) -> None:
 
 def _rate(run: Run) -> float:
     return run.result["config"]["optim"]["learning_rate"]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -12,7 +12,9 @@ from sklearn.metrics import f1_score
 
 from experiments import arithmetic, ledger, ledger_join, ledger_pages
 from experiments.ledger_rows import HONEST, PAPERS, ROWS
+from fer_jax import summary
 from fer_jax.configuring import REPOSITORY
+from fer_jax.results import count_parameters
 from tests.report import fakes
 
 NUMBERS = json.loads((REPOSITORY / ledger.NUMBERS).read_text())
@@ -155,8 +157,8 @@ def test_the_counted_parameters_are_the_networks_own():
     path = REPOSITORY / "results/parameters.json"
     assert json.loads(path.read_text())["configs/vgg.py"]["trainable"] == 33_644_103
     config = ledger.load_config("configs/agrawal_fcn.py")
-    state = ledger.summary.abstract_state(config)
-    counts = ledger.count_parameters(state, rules=config.optim.rules)
+    state = summary.abstract_state(config)
+    counts = count_parameters(state, rules=config.optim.rules)
     held = json.loads(path.read_text())["configs/agrawal_fcn.py"]
     assert counts.items() <= held.items()
 
