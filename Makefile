@@ -64,7 +64,7 @@ lock:
 	@set -e; beside=$$(mktemp -d); trap 'rm -rf "$$beside"' EXIT; \
 	echo "Resolving the newest versions for Python $(VERSION)"; \
 	$(PYTHON) -m venv "$$beside"; \
-	"$$beside/bin/python" -m pip install $(PIP) ".[test,tensorboard,pretrained]"; \
+	"$$beside/bin/python" -m pip install $(PIP) ".[test,tensorboard,pretrained,playground]"; \
 	{ echo "# Written by: make lock PYTHON=python$(VERSION)"; \
 	  "$$beside/bin/python" -m pip freeze --exclude fer_jax; } > $(LOCK).tmp; \
 	mv $(LOCK).tmp $(LOCK); \
