@@ -31,6 +31,9 @@ def get_config(variant: str | None = None) -> ConfigDict:
         {
             "task": "classify",  # or "denoise": what the loss is
             "seed": 0,
+            # Runs with seeds seed, seed + 1, ...: a study of seed0, seed1, ..., each with its own
+            # start, order and dropout; on an accelerator as one program (points_per_program).
+            "seeds": 1,
             "batch_size": 64,
             "epochs": 150,  # 0 trains nothing: the run is what it starts from
             "restore_best": True,  # evaluate the best epoch, not the last; Li does not say which
@@ -138,8 +141,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "checkpoint_minutes": 10.0,  # a checkpoint inside an epoch that takes longer
             "mesh": {"data": 0},  # devices that share a batch; 0 is all
             "steps_per_dispatch": 0,  # 0 is 1 on CPU, where a scan is slow, and 64 elsewhere
-            # Of a grid (config.grid, see fer_jax/grid.py): points that train as one program at
-            # most. 0 is 1, each in its turn, on CPU, and 16 elsewhere.
+            # Of a grid (config.grid, see fer_jax/grid.py) or of seeds: points that train as one
+            # program at most. 0 is 1, each in its turn, on CPU, and 16 elsewhere.
             "points_per_program": 0,
         }
     )

@@ -142,6 +142,8 @@ LATER = {
     "evaluation.feature_maps": [],
     "points_per_program": 0,
 }
+    "seeds": 1,
+    "data.device_budget_mb": 2048.0,
 
 
 def config_hash(config: ConfigDict) -> str:
@@ -185,7 +187,7 @@ def _without_later(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def is_study(config: ConfigDict) -> bool:
     """Tell whether the config stands for several runs instead of being one: `grid.runs_of`."""
-    return "runs" in config or is_grid(config)
+    return "runs" in config or is_grid(config) or is_seeds(config)
 
 
 def is_grid(config: ConfigDict) -> bool:
@@ -196,6 +198,11 @@ def is_grid(config: ConfigDict) -> bool:
 def is_pattern(key: str) -> bool:
     """Tell whether a key of `config.init` is a regex of parameters' names, or else a part's."""
     return key.startswith("^")
+def is_seeds(config: ConfigDict) -> bool:
+    """Tell whether the config asks for several seeds, and is a run of each."""
+    return config.get("seeds", 1) != 1
+
+
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

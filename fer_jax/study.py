@@ -11,7 +11,9 @@ from ml_collections import ConfigDict
 from fer_jax import lock, pretrained, results, stacks, transfer, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
-from fer_jax.configuring import config_hash, is_grid, is_pattern, is_study, load_config
+from fer_jax.configuring import (
+    config_hash, is_grid, is_pattern, is_seeds, is_study, load_config,
+)
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
 from fer_jax.finished import complete, load_run
@@ -28,8 +30,8 @@ SIBLING = "runs."
 def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> None:
     """Train what is missing of a run, a study or a grid, evaluate it, and write results and report.
 
-    A study's runs live in `workdir/NAME`, a grid's points likewise; its results.json is the list
-    of theirs. A killed study goes on where it was.
+    A study's runs live in `workdir/NAME`, the points of a grid or of several seeds likewise; its
+    results.json is the list of theirs. A killed study goes on where it was.
 
     Raises:
       UserError: whatever stops one of the runs.
@@ -44,13 +46,15 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
     runs = {name: (run_config, workdir / name) for name, run_config in runs_of(config).items()}
-    siblings = runs | (share_upstream(runs, workdir) if is_grid(config) else {})
+    points = is_grid(config) or is_seeds(config)  # which may share programs
+    siblings = runs | (share_upstream(runs, workdir) if points else {})
     for run_config, run_workdir in siblings.values():
         refuse_circles(run_config, run_workdir, siblings=siblings)
     with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
         if is_grid(config):
             writers.write_json(workdir / results.GRID, {"points": points_of(config)})
             train_stacks(runs, workdir, siblings=siblings, data_dir=data_dir)
+        if points:
         collected = [
             run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
             for run_config, run_workdir in runs.values()

@@ -20,6 +20,7 @@ NAN, INF = float("nan"), float("inf")
 WRONG = {
     "task": ("clasify", 3, None),
     "seed": (-1, 2**32, 0.5, None, True),
+    "seeds": (0, -1, 1.5, None, 10_000),
     "batch_size": (0, -16, 1.5),
     "epochs": (-1, None),
     "restore_best": (1, "yes", None),

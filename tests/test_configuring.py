@@ -25,6 +25,7 @@ from fer_jax.errors import UsageError, UserError
 TRAINING = {
     "task": "denoise",
     "seed": 1,
+    "seeds": 4,
     "batch_size": 8,
     "epochs": 3,
     "restore_best": False,
