@@ -41,6 +41,9 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "dataset": "fer2013",  # or "synthetic"
                 "protocol": "keras80",  # Li's: official, keras80 or ratio:80-10-10
                 "sizes": (0, 0, 0),  # faces in train, validation, test; 0 is all there are
+                # Training faces that take more, in megabytes of 10**6, are not kept on the devices:
+                # their batches are read from the prepared file, a step ahead. 0 keeps any number.
+                "device_budget_mb": 2048.0,
             },
             "balance": "none",  # or "oversample": every class equally often in each epoch
             "loss": {  # of a classifier; what is reported stays the plain cross-entropy

@@ -35,6 +35,7 @@ FIELDS: dict[str, Check] = {
     "data.dataset": text,
     "data.protocol": text,
     "data.sizes": each(whole(0), lengths=(3,)),
+    "data.device_budget_mb": number(0),
     "balance": one_of(("none", "oversample")),
     "loss.class_weights": one_of(("none", "balanced")),
     "loss.label_smoothing": number(0, 1, below=True),
@@ -132,10 +133,10 @@ def check_config(config: ConfigDict) -> None:
     if is_grid(config):
         _check_grid(config)
         return
-    runs = config.runs
     if is_seeds(config):
         _check_seeds(config)
         return
+    runs = config.runs
     if not isinstance(runs, ConfigDict) or not len(runs):
         raise UserError("config.runs has no run; a study needs some, as in {NAME: a run's config}")
     beside = [name for name in config if name != "runs"]
@@ -151,12 +152,12 @@ def check_config(config: ConfigDict) -> None:
             raise UserError(
                 f"config.runs.{name}.grid stands in a study's run; a grid is a config of its own"
             )
-        _check_start(runs[name], f"config.runs.{name}")
         if is_seeds(runs[name]):
             raise UserError(
                 f"config.runs.{name}.seeds is {runs[name].seeds}, and a study's run is one; "
                 "several seeds are of a single run's config"
             )
+        _check_start(runs[name], f"config.runs.{name}")
 
 
 def check_run(config: ConfigDict, *, name: str = "config") -> None:
@@ -245,7 +246,6 @@ def _check_start(config: ConfigDict, name: str) -> None:
     check_batch(config.batch_size, make_mesh(config.mesh.data, name=name), name=name)
 
 
-def _check_grid(config: ConfigDict) -> None:
 def _check_seeds(config: ConfigDict) -> None:
     for path in ("seeds", "seed"):
         if complaint := FIELDS[path](config.get(path)):
@@ -254,12 +254,13 @@ def _check_seeds(config: ConfigDict) -> None:
         _check_start(run, "config")
 
 
-    if "runs" in config:
+def _check_grid(config: ConfigDict) -> None:
     if is_seeds(config):
         raise UserError(
             f"config.seeds is {config.seeds} beside config.grid; make the seed an axis instead, as "
             "in --config.grid.seed=0,1,2"
         )
+    if "runs" in config:
         raise UserError("config.grid stands beside config.runs; a grid is a config of its own")
     axes = axes_of(config) if isinstance(config.grid, ConfigDict) else {}
     if not axes:

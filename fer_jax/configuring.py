@@ -101,7 +101,8 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     return json.loads(json.dumps(config.to_dict()))
 
 
-# Fields that training does not depend on: how it is measured and how it reaches the devices.
+# Fields that training does not depend on: how it is measured and how it reaches the devices. So is
+# data.device_budget_mb.
 OUTSIDE_TRAINING = (
     "evaluation", "init_dir", "mesh", "steps_per_dispatch", "points_per_program",
     "checkpoint_minutes",
@@ -141,9 +142,9 @@ LATER = {
     "optim.thaw_epochs": {},
     "evaluation.feature_maps": [],
     "points_per_program": 0,
-}
     "seeds": 1,
     "data.device_budget_mb": 2048.0,
+}
 
 
 def config_hash(config: ConfigDict) -> str:
@@ -151,7 +152,9 @@ def config_hash(config: ConfigDict) -> str:
 
     The study's distortion counts only for a run that trains on it.
     """
-    fields = _without_later(to_json(config))
+    fields = to_json(config)
+    fields.get("data", {}).pop("device_budget_mb", None)
+    fields = _without_later(fields)
     outside = [*OUTSIDE_TRAINING, *([] if config.train_distortion else ["distortion"])]
     trained = {name: value for name, value in fields.items() if name not in outside}
     return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:12]
@@ -195,14 +198,14 @@ def is_grid(config: ConfigDict) -> bool:
     return "grid" in config
 
 
-def is_pattern(key: str) -> bool:
-    """Tell whether a key of `config.init` is a regex of parameters' names, or else a part's."""
-    return key.startswith("^")
 def is_seeds(config: ConfigDict) -> bool:
     """Tell whether the config asks for several seeds, and is a run of each."""
     return config.get("seeds", 1) != 1
 
 
+def is_pattern(key: str) -> bool:
+    """Tell whether a key of `config.init` is a regex of parameters' names, or else a part's."""
+    return key.startswith("^")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

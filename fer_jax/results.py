@@ -23,6 +23,7 @@ from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions, name_entry
 from fer_jax.preprocess import VIEWS, read_preprocess
 from fer_jax.state import evaluated, variables
+from fer_jax.streaming import MEGABYTE
 
 SCHEMA = 1
 RESULTS, CONFIG = "results.json", "config.json"
@@ -153,7 +154,7 @@ def load_data(config: ConfigDict, data_dir: str | None) -> dict[str, Split]:
     sizes = tuple(size or None for size in config.data.sizes)
     return load_splits(
         config.data.dataset, protocol=config.data.protocol, data_dir=data_dir, seed=config.seed,
-        sizes=sizes if any(sizes) else None,
+        sizes=sizes if any(sizes) else None, budget=config.data.device_budget_mb * MEGABYTE,
     )
 
 

@@ -29,6 +29,7 @@ from fer_jax.evaluate import pad_split
 from fer_jax.optim import make_tx
 from fer_jax.sharding import replicated, split_batch
 from fer_jax.state import TrainState
+from fer_jax.streaming import streams
 from fer_jax.train import Run
 
 # Fields that a program takes as numbers, so that its points may differ in them.
@@ -169,6 +170,11 @@ def make_program(runs: list[Run]) -> Any:
     config, mesh = first.config, first.mesh
     values = _values(runs)
     same = all(run.splits is first.splits for run in runs)
+    if streams(config, first.splits["train"]):
+        logging.warning(
+            "warning: points of one program have their faces on the devices, whatever "
+            "config.data.device_budget_mb; with config.points_per_program=1 they stream"
+        )
     faces = put_faces(first.splits["train"] if same else _stack_splits(runs), mesh)
 
     def step(state, totals, going, scale, values, faces, index):

@@ -27,6 +27,7 @@ WRONG = {
     "data.dataset": (3,),
     "data.protocol": (None, "keras8", "ratio:80-10", "official:all"),
     "data.sizes": (3, (1, 2), (1, 2, -3), (1, 2, 3, 4), (1, 2, None)),
+    "data.device_budget_mb": (-1.0, NAN, None),
     "balance": ("oversampled", None, True),
     "loss.class_weights": ("balance", None, (1.0,) * 7),
     "loss.label_smoothing": (-0.1, 1.0, NAN),

@@ -78,6 +78,12 @@ def test_the_hash_stays_with_what_is_measured(field):
     assert config_hash(common.get_config()) == config_hash(changed({field: OUTSIDE[field]}))
 
 
+def test_the_hash_stays_where_the_faces_lie_elsewhere():
+    config = common.get_config()
+    config.data.device_budget_mb = 1.0
+    assert config_hash(config) == config_hash(common.get_config())
+
+
 @pytest.mark.parametrize("share, same", [(0.0, True), (0.5, False)])
 def test_the_distortion_counts_for_a_run_that_trains_on_it(share, same):
     hashes = {
