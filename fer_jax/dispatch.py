@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from fer_jax.data import Split
 from fer_jax.metrics import Confusion
-from fer_jax.sharding import replicated, split_batch
+from fer_jax.sharding import put, replicated, split_batch
 from fer_jax.state import TrainState
 from fer_jax.steps import Batch, SoftBatch
 
@@ -82,7 +82,7 @@ def put_faces(split: Split, mesh: Mesh) -> Batch | SoftBatch:
     faces = Batch(split.images, split.labels)
     if split.targets is not None:
         faces = SoftBatch(*faces, split.targets)
-    return jax.device_put(faces, replicated(mesh))
+    return put(faces, replicated(mesh))
 
 
 def make_order(

@@ -11,7 +11,7 @@ from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, predictions, provenance, samples, writers
+from fer_jax import checkpoint, metrics, predictions, processes, provenance, samples, writers
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
 from fer_jax.configuring import config_hash, differences, from_json, to_json
@@ -222,6 +222,7 @@ def write(
     warn_of(described)
     samples.write_pictures(config, workdir, weights[None], splits, model=model)
     writers.write_json(Path(workdir) / RESULTS, described)
+    processes.meet(f"the results of {Path(workdir).name}")  # of which another run may begin
     return described
 
 

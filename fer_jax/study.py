@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from fer_jax import lock, pretrained, results, stacks, transfer, writers
+from fer_jax import lock, pretrained, processes, results, stacks, transfer, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
 from fer_jax.configuring import (
@@ -41,7 +41,8 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
         refuse_circles(config, workdir, siblings={})
         with lock.hold(workdir):
             run_one(config, workdir, siblings={}, data_dir=data_dir)
-            write_report(workdir)
+            if processes.writes():
+                write_report(workdir)
         return
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
@@ -53,12 +54,14 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
     with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
         if is_grid(config):
             writers.write_json(workdir / results.GRID, {"points": points_of(config)})
-            train_stacks(runs, workdir, siblings=siblings, data_dir=data_dir)
         if points:
+            train_stacks(runs, workdir, siblings=siblings, data_dir=data_dir)
         collected = [
             run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
             for run_config, run_workdir in runs.values()
         ]
+        if not processes.writes():
+            return
         writers.write_json(workdir / results.RESULTS, collected)
         if is_grid(config):
             write_csv(workdir)

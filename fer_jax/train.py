@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, epochs, metrics, models, results, signals, writers
+from fer_jax import checkpoint, epochs, metrics, models, processes, results, signals, writers
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
@@ -29,7 +29,7 @@ from fer_jax.losses import TARGET_LOSSES, balanced_weights, soft_cross_entropy
 from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
-from fer_jax.sharding import check_batch, make_mesh, replicated
+from fer_jax.sharding import check_batch, make_mesh, put, replicated
 from fer_jax.state import TrainState, evaluated, init_state, variables
 from fer_jax.steps import Inputs, Loss, classify_step, denoise_step
 from fer_jax.streaming import streamed, streams
@@ -107,10 +107,14 @@ def prepare(
     *,
     data_dir: str | None = None,
     start: dict[str, Any] | None = None,
+    mesh: Mesh | None = None,
 ) -> Run:
-    """Load the data and make model, optimizer and initial state of a run."""
+    """Load the data and make model, optimizer and initial state of a run.
+
+    `mesh` is where it runs, if not where the config says.
+    """
     check_run(config)
-    mesh = make_mesh(config.mesh.data)
+    mesh = mesh or make_mesh(config.mesh.data)
     check_batch(config.batch_size, mesh)
     splits = results.load_data(config, data_dir)
     n = len(splits["train"].labels)
@@ -229,8 +233,9 @@ def fit(run: Run, checkpointer: Any) -> Saved:
             for alarm in row["alarms"]:
                 logging.warning("%s, epoch %d: %s", title, row["epoch"], alarm)
             checkpoint.save(checkpointer, saved)
-            if requested:
-                stop(requested[0], checkpointer, saved)
+            heard, = processes.agree(requested[0] if requested else 0)
+            if heard:
+                stop(heard, checkpointer, saved)
     if not config.epochs:  # it is what it starts from
         checkpoint.save(checkpointer, saved)
     return saved
@@ -239,7 +244,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
 def begin(run: Run) -> Saved:
     """Return what the loop of a run begins with."""
     rest = make_plateau(run.config.optim.plateau).init({}), metrics.empty(run.config.model.classes)
-    plateau, totals = jax.device_put(rest, replicated(run.mesh))
+    plateau, totals = put(rest, replicated(run.mesh))
     return Saved(run.state, plateau, totals, loop=dict(epochs.FRESH))
 
 
@@ -311,12 +316,15 @@ def run_epoch(
             text = writers.progress_text(saved.loop["epoch"] + 1, config.epochs, totals, speed)
             display.advance(done, text)
             shown, done = now, 0
+        if position == run.steps_per_epoch:
+            break  # the epoch is closed before it is saved
         slow = now - last_save > 60 * config.checkpoint_minutes
-        if (requested or slow) and position < run.steps_per_epoch:
+        heard, slow = processes.agree(requested[0] if requested else 0, int(slow))
+        if heard or slow:
             checkpoint.save(checkpointer, saved)
             last_save = now
-        if requested and position < run.steps_per_epoch:
-            stop(requested[0], checkpointer, saved)
+        if heard:
+            stop(heard, checkpointer, saved)
     return saved
 
 
