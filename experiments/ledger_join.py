@@ -9,11 +9,12 @@ from experiments import ledger_ensembles
 from experiments.arithmetic import CANNOT_BE_RIGHT, COUNTED, share_text
 from experiments.ledger_ensembles import Combined
 from experiments.ledger_rows import HONEST, ROWS, Row
-from experiments.seeds import over_seeds, spec_of
+from experiments.seeds import spec_of
 from fer_jax.configuring import OUTSIDE_TRAINING
 from fer_jax.evaluation_alarms import condense_evaluations, find_evaluation_alarms
 from fer_jax.metrics import wilson
 from fer_jax.models.agrawal import FullyConvolutional
+from fer_jax.report.seeds import over_seeds
 
 # What one unit of a printed number is in our own unit.
 UNITS = {"%": 0.01, "points": 0.01}

@@ -1,7 +1,7 @@
 """The README's tables of the other papers' networks, from the results of two studies."""
 
-from experiments.seeds import over_seeds
 from fer_jax.report.results import Run, Study
+from fer_jax.report.seeds import over_seeds
 from fer_jax.report.tables import Table
 from fer_jax.report.wording import MISSING, count, interval, percent
 

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from fer_jax import metrics
+from fer_jax import metrics, processes
 from fer_jax.data import Split
 from fer_jax.metrics import Confusion
 from fer_jax.preprocess import Preprocess, prepare
-from fer_jax.sharding import split_batch
+from fer_jax.sharding import put, split_batch
 from fer_jax.steps import Batch, eval_step, to_unit
 
 
@@ -63,9 +63,9 @@ def evaluate(
         )
         # Not inside the program: totals placed otherwise than its output would compile it twice.
         totals += confusion
-        probabilities.append(some)
+        probabilities.append(processes.fetch(some))
         advance()
-    return totals, np.concatenate(probabilities)[np.asarray(padded.mask).ravel()]
+    return totals, np.concatenate(probabilities)[processes.fetch(padded.mask).ravel()]
 
 
 def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
@@ -83,7 +83,7 @@ def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
         batches(split.keys),
         batches(np.ones(n, bool)),
     )
-    return jax.device_put(padded, split_batch(mesh, axis=1))
+    return put(padded, split_batch(mesh, axis=1))
 
 
 @partial(jax.jit, static_argnames=("model", "preprocess"))

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fer_jax import files
+from fer_jax import files, processes
 
 METRICS = "metrics.jsonl"
 
@@ -27,6 +27,9 @@ class Display(NamedTuple):
 @contextmanager
 def show_progress(title: str, *, total: int, done: int) -> Iterator[Display]:
     """Show a bar of `total` steps on a terminal, or a line now and then elsewhere."""
+    if not processes.writes():
+        yield Display(advance=lambda steps, text: None, line=lambda text: None)
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain(title, total, done)
@@ -95,6 +98,8 @@ class MetricsLog:
 
     def append(self, row: dict[str, Any]) -> None:
         """Write one epoch's row."""
+        if not processes.writes():
+            return
         line = json.dumps(row, allow_nan=False) + "\n"
         with files.naming(self.path), self.path.open("a") as file:
             file.write(line)
