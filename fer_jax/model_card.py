@@ -18,3 +18,7 @@ def describe(held: dict[str, Any]) -> dict[str, Any]:
     taken = {name: held[name] for name in _TAKEN if name in held}
     chosen = [entry for entry in held["evaluations"] if "weights" not in entry]
     return {**taken, "evaluations": chosen, "train_seconds": held["cost"].get("train_seconds")}
+
+
+def write_card(card):
+    return "stub"

@@ -113,8 +113,9 @@ def answer(
 
     They are those that `steps.eval_step` gives of undistorted faces.
     """
-    faces = jnp.stack(view(_unit(images), preprocess=preprocess, views=views), axis=1)
-    # Not the batch's size by number: it may be symbolic.
+    seen = view(_unit(images), preprocess=preprocess, views=views)
+    faces = jnp.concatenate([faces[:, None] for faces in seen], axis=1)
+    # Not by the batch's size: it may be symbolic.
     logits, _ = model.apply(variables, faces.reshape(-1, *faces.shape[2:]), train=False)
     logits = logits.reshape(-1, faces.shape[1], logits.shape[-1])
     if average == "logits":

@@ -1,0 +1,129 @@
+"""Write a trained network as one file that runs elsewhere: StableHLO, ONNX or safetensors."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fer_jax import files, model_file
+from fer_jax.arguments import Parser
+from fer_jax.errors import UsageError, UserError, run_command, suggest
+from fer_jax.export_onnx import to_onnx
+from fer_jax.model_card import write_card
+from fer_jax.trained import Trained, answer_of, load_trained
+
+# What the StableHLO is lowered for; it runs where JAX runs on any of them.
+PLATFORMS = ("cpu", "cuda", "tpu")
+STABLEHLO, LABELS, CARD = "model.stablehlo", "labels.json", "card.md"
+
+
+def to_stablehlo(trained: Trained) -> bytes:
+    """Give a zip of `model.stablehlo`, which `jax.export.deserialize` reads, labels and card.
+
+    Its one function takes faces u8 `[n, h, w, c]`, any n, and gives probabilities f32 `[n, k]`; the
+    weights are inside.
+    """
+    variables = jax.tree.map(np.asarray, trained.variables)
+    (n,) = jax.export.symbolic_shape("n")
+    faces = jax.ShapeDtypeStruct((n, *trained.image_shape), jnp.uint8)
+    function = jax.jit(partial(answer_of(trained), variables))
+    program = jax.export.export(function, platforms=PLATFORMS)(faces).serialize()
+    held = {
+        STABLEHLO: bytes(program),
+        LABELS: json.dumps(trained.labels).encode(),
+        CARD: write_card(trained.card).encode(),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in held.items():
+            # A date of its own would make two exports of one model differ.
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def write_model(path: Path, trained: Trained, *, format: str, dtype: str = "float32") -> None:
+    """Write a trained network at `path` in one of FORMATS, whole or not at all.
+
+    `dtype` is that of the parameters in safetensors; the others keep float32.
+
+    Raises:
+      UserError: the network names no emotion, or a package or operation is missing.
+      OSError: the file cannot be written.
+    """
+    if format == "safetensors":
+        model_file.save(path, trained, dtype=dtype)
+        return
+    if trained.config.task != "classify":
+        raise UserError(
+            f"a {trained.config.model.name} names no emotion, which {format} is written for; "
+            "choose --format=safetensors or a classifier"
+        )
+    data = FORMATS[format].make(trained)
+    with files.replacing(path) as file:
+        file.write(data)
+
+
+class Format(NamedTuple):
+    """A kind of file: its suffix, and what makes its bytes; safetensors is written by itself."""
+
+    suffix: str
+    make: Callable[[Trained], bytes] | None = None
+
+
+FORMATS = {
+    "stablehlo": Format(".stablehlo", to_stablehlo),
+    "onnx": Format(".onnx", lambda trained: to_onnx(trained, card=write_card(trained.card))),
+    "safetensors": Format(".safetensors"),
+}
+
+
+@run_command
+def main(argv: list[str] | None = None) -> None:
+    """Write a finished run as one file that takes faces as they are and gives probabilities.
+
+    Preprocessing, labels and model card are in it; it runs without fer_jax (docs/export.md).
+    """
+    arguments = _parse(argv)
+    trained = load_trained(arguments.workdir)
+    out = arguments.out
+    if out is None:
+        name = trained.card.get("run") or arguments.workdir.resolve().name
+        out = Path(name + FORMATS[arguments.format].suffix)
+    if out.is_dir():
+        raise UserError(f"--out={out} is a folder; name a file in it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_model(out, trained, format=arguments.format, dtype=arguments.dtype)
+    print(f"{out}  {out.stat().st_size:,} bytes")
+
+
+def _parse(argv: list[str] | None) -> Any:
+    parser = Parser("fer_jax.export", main.__doc__)
+    parser.add_argument(
+        "workdir", type=Path, metavar="WORKDIR", help="of a finished run, or a .safetensors of one"
+    )
+    parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(FORMATS))
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: the run's name, in this folder"
+    )
+    parser.add_argument(
+        "--dtype", default="float32", metavar="NAME",
+        help="of the parameters in safetensors: float32 (default) or float16",
+    )
+    arguments = parser.parse_args(argv)
+    for name, known in (("format", FORMATS), ("dtype", model_file.DTYPES)):
+        if (value := getattr(arguments, name)) not in known:
+            raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
+    if arguments.dtype != "float32" and arguments.format != "safetensors":
+        raise UsageError(f"--dtype is of safetensors; {arguments.format} keeps float32")
+    return arguments
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
