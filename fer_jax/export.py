@@ -16,7 +16,7 @@ from fer_jax import files, model_file
 from fer_jax.arguments import Parser
 from fer_jax.errors import UsageError, UserError, run_command, suggest
 from fer_jax.export_onnx import to_onnx
-from fer_jax.model_card import write_card
+from fer_jax.report.model_card import write_card
 from fer_jax.trained import Trained, answer_of, load_trained
 
 # What the StableHLO is lowered for; it runs where JAX runs on any of them.

@@ -280,9 +280,8 @@ def _parse(argv: list[str] | None) -> Any:
         "--crop", default="face", metavar="|".join(CROPS),
         help="each face that is found (default), the centre's square, or the whole picture",
     )
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print JSON alone on stdout")
-    output.add_argument("--csv", action="store_true", help="print CSV alone on stdout")
+    parser.add_argument("--json", action="store_true", help="print JSON alone on stdout")
+    parser.add_argument("--csv", action="store_true", help="print CSV alone on stdout")
     parser.add_argument(
         "--save_dir", type=Path, metavar="DIR", help="draw each picture with its answers there"
     )
@@ -301,6 +300,8 @@ def _parse(argv: list[str] | None) -> Any:
     arguments = parser.parse_args(argv)
     if arguments.crop not in CROPS:
         raise UsageError(f"--crop={arguments.crop}: unknown. {suggest(arguments.crop, CROPS)}")
+    if arguments.json and arguments.csv:
+        raise UsageError("--json and --csv: choose one of them")
     if not 0 < arguments.every < 1e6:
         raise UsageError(f"--every={arguments.every:g}: expected seconds above 0")
     if arguments.frames < 0:

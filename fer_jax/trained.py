@@ -28,7 +28,7 @@ class Trained(NamedTuple):
       variables: what `model.apply` takes: `params` and `batch_stats`, float32.
       labels: the names of its classes, in order.
       image_shape: `(h, w, c)` of the faces as its dataset stores them.
-      card: its model card as plain JSON values; `model_card.write_card` makes text of it.
+      card: its model card as plain JSON values; `report.model_card` makes text of it.
     """
 
     config: ConfigDict
@@ -82,7 +82,7 @@ def load_workdir(workdir: Path) -> Trained:
         workdir, step=held["weights_step"], like=like, average=config.ema > 0
     )
     labels = class_names(config.data.dataset, protocol=config.data.protocol)
-    return Trained(config, variables, labels, shape, describe(held))
+    return Trained(config, variables, labels, shape, describe(held, image_shape=shape))
 
 
 def expected_variables(config: ConfigDict, *, image_shape: tuple[int, int, int]) -> dict[str, Any]:
