@@ -76,7 +76,7 @@ def warm_up(networks: list[Network]) -> None:
 
 def encode_face(face: np.ndarray) -> str:
     """Write a face u8 `[48, 48]` as base64 of its bytes, row by row."""
-    return base64.b64encode(np.ascontiguousarray(face, np.uint8).tobytes()).decode()
+    return base64.b64encode(np.ascontiguousarray(face, dtype=np.uint8).tobytes()).decode()
 
 
 def decode_face(text: Any) -> np.ndarray:

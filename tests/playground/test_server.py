@@ -73,7 +73,7 @@ def test_see_and_curve_answer(address):
         ("curve", json.dumps({**ASKED, "kind": "rain"}).encode(), 400, "no distortion 'rain'"),
         ("see", b" " * 70_000, 413, "more than 0.0655 MB"),
         ("photo", b"hello", 400, "no picture"),
-        ("photo", b"", 400, "no picture"),
+        ("photo", b"", 400, "empty"),
         ("nothing", b"", 404, "Not Found"),
     ],
 )

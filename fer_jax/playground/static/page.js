@@ -138,11 +138,13 @@ async function readPhoto(file) {
   $("drop").classList.add("busy");
   try {
     const { faces } = await postJson("/api/photo", file);
-    const names = faces.map((one) => keep({ face: one.face, title: file.name, note: one.note }));
+    const names = faces.map((one, i) =>
+      keep({ ...one, title: faces.length > 1 ? `${file.name}, face ${i + 1}` : file.name }),
+    );
     change({ face: names[0] });
     $("found").querySelector("input:checked")?.focus();
   } catch (error) {
-    complain(error);
+    complain(new Error(`${file.name}: ${error.message}`));
   } finally {
     $("drop").classList.remove("busy");
   }
