@@ -1,9 +1,10 @@
 """Write a trained network as one file that runs elsewhere: StableHLO, ONNX or safetensors."""
 
+import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,8 @@ def to_stablehlo(trained: Trained) -> bytes:
     (n,) = jax.export.symbolic_shape("n")
     faces = jax.ShapeDtypeStruct((n, *trained.image_shape), jnp.uint8)
     function = jax.jit(partial(answer_of(trained), variables))
-    program = jax.export.export(function, platforms=PLATFORMS)(faces).serialize()
+    with _without_places():
+        program = jax.export.export(function, platforms=PLATFORMS)(faces).serialize()
     held = {
         STABLEHLO: bytes(program),
         LABELS: json.dumps(trained.labels).encode(),
@@ -68,6 +70,18 @@ def write_model(path: Path, trained: Trained, *, format: str, dtype: str = "floa
     data = FORMATS[format].make(trained)
     with files.replacing(path) as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """Let programs not say in which file of this machine each operation was written."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 class Format(NamedTuple):

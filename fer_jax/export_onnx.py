@@ -35,6 +35,10 @@ SAME = {
     "min": "Min", "mul": "Mul", "neg": "Neg", "not": "Not", "or": "Or", "sqrt": "Sqrt",
     "sub": "Sub", "tanh": "Tanh",
 }
+COMPUTED = {
+    "add": np.add, "div": np.divide, "max": np.maximum, "mul": np.multiply,
+    "rsqrt": lambda x: np.float32(1) / np.sqrt(x), "sub": np.subtract,
+}
 IDENTITY = ("copy", "copy_p", "optimization_barrier", "stop_gradient")
 # Where an operation holds a program of its own.
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
@@ -52,7 +56,9 @@ def to_onnx(trained: Trained, *, card: str) -> bytes:
     try:
         onnx = import_module("onnx")
     except ImportError:
-        raise UserError("--format=onnx needs the package onnx: pip install 'fer_jax[export]'") from None
+        raise UserError(
+            "--format=onnx needs the package onnx: pip install 'fer_jax[export]'"
+        ) from None
     variables = jax.tree.map(np.asarray, trained.variables)
     if any(size % BATCH == 0 for leaf in jax.tree.leaves(variables) for size in leaf.shape):
         raise UserError(f"a layer has {BATCH:,} units or a multiple, which marks the batch here")
@@ -156,6 +162,17 @@ def _needed(jaxpr: Any) -> list[Any]:
 
 def _compute(equation: Any, given: list[Any]) -> list[Any]:
     """Compute what does not depend on the faces, with 1 for the batch."""
+    name = equation.primitive.name
+    # The common ones by NumPy: JAX compiles an operation anew for each shape.
+    if name in COMPUTED:
+        return [COMPUTED[name](*given)]
+    if name == "reshape":
+        return [given[0].reshape(_single(equation.params["new_sizes"]))]
+    if name == "broadcast_in_dim":
+        shape, spread = _single(equation.params["shape"]), [1] * len(equation.params["shape"])
+        for size, place in zip(given[0].shape, equation.params["broadcast_dimensions"]):
+            spread[place] = size
+        return [np.ascontiguousarray(np.broadcast_to(given[0].reshape(spread), shape))]
     params = {
         name: _single(value) if name in ("shape", "new_sizes") else value
         for name, value in equation.params.items()
