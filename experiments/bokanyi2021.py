@@ -47,7 +47,7 @@ EXPERIMENT = Experiment(
         "cpu": _nine("small", 3e-3, TESTED, CPU),
         "full": _nine("as_printed", 1e-2, {}, {}),
     },
-    combined=True,
+    combined=("test", "private"),
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import itertools
 import re
 from typing import Any
 
-from flax.traverse_util import unflatten_dict
 from ml_collections import ConfigDict
 
 from fer_jax.configuring import is_grid, is_seeds
@@ -66,6 +65,9 @@ def axes_of(config: ConfigDict) -> dict[str, Any]:
 
 def set_axis(config: ConfigDict, path: str, values: tuple[Any, ...]) -> None:
     """List the values of a field of a config, which makes it a grid if it was none."""
+    # Here and not above: it takes a second, which no flag should wait for.
+    from flax.traverse_util import unflatten_dict
+
     axes = axes_of(config) if is_grid(config) else {}
     with config.unlocked():
         config.grid = ConfigDict(unflatten_dict({**axes, path: values}, sep="."))

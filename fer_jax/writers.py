@@ -94,7 +94,7 @@ class MetricsLog:
         self.path = Path(workdir) / METRICS
         kept = [row for row in read_metrics(workdir) if row["epoch"] <= keep_epochs]
         files.write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
-        self.board = _tensorboard(workdir) if processes.writes() else None
+        self.workdir, self.board = workdir, None
 
     def append(self, row: dict[str, Any]) -> None:
         """Write one epoch's row."""
@@ -103,6 +103,9 @@ class MetricsLog:
         line = json.dumps(row, allow_nan=False) + "\n"
         with files.naming(self.path), self.path.open("a") as file:
             file.write(line)
+        if self.board is None:
+            # Not before: it imports PyTorch where that is installed, seconds before the first step.
+            self.board = _tensorboard(self.workdir)
         for name, value in row.items():
             if self.board and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, row["epoch"])
@@ -167,5 +170,5 @@ def _tensorboard(workdir: Path):
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        return None
+        return False
     return SummaryWriter(str(Path(workdir) / "tensorboard"), flush_secs=10)

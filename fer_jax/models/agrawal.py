@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import make_norm
+from fer_jax.models.layers import Conv, make_norm
 from fer_jax.ops.pooling import max_pool_2x2
 
 
@@ -44,7 +44,7 @@ class FullyConvolutional(nn.Module):
 
         The dict has `features` `[b, d]`, the last map's mean, and the pooled maps `pool1`, ...
         """
-        conv = partial(nn.Conv, dtype=self.dtype, kernel_init=self.kernel_init)
+        conv = partial(Conv, dtype=self.dtype, kernel_init=self.kernel_init)
         norm = make_norm(self, train=train)
 
         out = {}

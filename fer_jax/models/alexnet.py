@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import Dropout
+from fer_jax.models.layers import Conv, Dropout
 from fer_jax.models.vgg import scaled
 
 # (filters, kernel, stride, padding, pool after): torchvision's, after Krizhevsky (2014).
@@ -61,7 +61,7 @@ class AlexNet(nn.Module):
                 f"AlexNet needs at least {SMALLEST} pixels a side and got "
                 f"{x.shape[1]}x{x.shape[2]}; set config.preprocess.size (torchvision's is 224)"
             )
-        conv = partial(nn.Conv, dtype=self.dtype, kernel_init=self.kernel_init)
+        conv = partial(Conv, dtype=self.dtype, kernel_init=self.kernel_init)
         linear = partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
         drop = partial(Dropout, self.dropout, deterministic=not train)
 

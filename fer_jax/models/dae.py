@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fer_jax.models.layers import Conv
 from fer_jax.ops.pooling import max_pool_2x2
 from fer_jax.ops.resampling import upsample_2x, upsample_2x_conv
 
@@ -45,7 +46,7 @@ class DAE(nn.Module):
         outer, inner = self.filters
 
         def conv(filters, name):
-            return nn.Conv(
+            return Conv(
                 filters, (3, 3), dtype=self.dtype, name=name,
                 kernel_init=nn.initializers.glorot_uniform(),
             )

@@ -7,6 +7,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fer_jax.ops.convolution import conv
+
+# `nn.Conv` with its names, parameters and values, and a gradient that is quick on a CPU.
+Conv = partial(nn.Conv, conv_general_dilated=conv)
+
 
 class Dropout(nn.Module):
     """Drop units as `nn.Dropout` does, by the same draws, at a rate that may be a traced number.

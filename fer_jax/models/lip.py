@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fer_jax.models.layers import Conv
 from fer_jax.ops.pooling import lip_pool
 
 # The networks that give the logits: (kernel, whether the filters are `bottleneck`) of each
@@ -52,7 +53,7 @@ class LocalImportancePool(nn.Module):
         for i, (kernel, narrow) in enumerate(layers, start=1):
             last = i == len(layers)
             filters = self.bottleneck if narrow else x.shape[-1]
-            y = nn.Conv(
+            y = Conv(
                 filters, (kernel, kernel), use_bias=False, dtype=self.dtype, name=f"conv{i}",
                 kernel_init=nn.initializers.zeros if last else self.kernel_init,
             )(y)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import make_norm
+from fer_jax.models.layers import Conv, make_norm
 from fer_jax.models.vgg import scaled
 from fer_jax.ops.pooling import max_pool_2x2
 
@@ -56,7 +56,7 @@ class ResNet9(nn.Module):
         norm = make_norm(self, train=train)
 
         def unit(x, filters, name):
-            x = nn.Conv(filters, (3, 3), **options, name=f"{name}_conv")(x)
+            x = Conv(filters, (3, 3), **options, name=f"{name}_conv")(x)
             return nn.relu(norm(name=f"{name}_bn")(x))
 
         out = {}

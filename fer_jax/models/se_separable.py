@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.models.attention import make_attention, mean_map
-from fer_jax.models.layers import Dropout, make_norm
+from fer_jax.models.layers import Conv, Dropout, make_norm
 from fer_jax.models.vgg import scaled
 from fer_jax.ops.convolution import depthwise_conv
 from fer_jax.ops.pooling import max_pool_2x2
@@ -64,7 +64,7 @@ class SESeparable(nn.Module):
         out = {}
         x = x.astype(self.dtype)
         for i, filters in enumerate(self.stem, start=1):
-            conv = nn.Conv(
+            conv = Conv(
                 scaled(filters, self.width), (3, 3), use_bias=False, **options, name=f"conv{i}"
             )
             x = nn.relu(norm(name=f"bn{i}")(conv(x)))
@@ -75,7 +75,7 @@ class SESeparable(nn.Module):
             )
             x = Dropout(self.dropout, deterministic=not train)(module(x))
             out[f"module{i}"] = x
-        maps = nn.Conv(self.classes, (3, 3), **options, name="head")(x)
+        maps = Conv(self.classes, (3, 3), **options, name="head")(x)
         return mean_map(maps), {"features": mean_map(x), "maps": maps, **out}
 
 
@@ -104,7 +104,7 @@ class ResidualModule(nn.Module):
         attend = make_attention(self.attention, ratio=self.ratio, **options, name="attend")
         rows, columns = y.shape[1:3]
         picked = x[:, : 2 * rows : 2, : 2 * columns : 2, :]
-        shortcut = nn.Conv(self.filters, (1, 1), use_bias=False, **options, name="shortcut")(picked)
+        shortcut = Conv(self.filters, (1, 1), use_bias=False, **options, name="shortcut")(picked)
         return attend(y) + self.norm(name="shortcut_bn")(shortcut)
 
 
@@ -127,7 +127,7 @@ class SeparableConv(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map `[b, h, w, c]` to `[b, h, w, filters]`."""
         x = DepthwiseConv(self.kernel, self.dtype, self.kernel_init, name="depthwise")(x)
-        return nn.Conv(
+        return Conv(
             self.filters, (1, 1), use_bias=False, dtype=self.dtype, kernel_init=self.kernel_init,
             name="pointwise",
         )(x)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from fer_jax.errors import suggest
 from fer_jax.models.attention import make_attention, mean_map
-from fer_jax.models.layers import Dropout, make_norm
+from fer_jax.models.layers import Conv, Dropout, make_norm
 from fer_jax.models.lip import LOGITS, LocalImportancePool
 from fer_jax.models.vgg import VGG16_BLOCKS, scaled
 from fer_jax.ops.pooling import max_pool_2x2
@@ -81,7 +81,7 @@ class VGG16(nn.Module):
         norm = make_norm(self, train=train)
 
         def unit(x, filters, kernel, place):
-            conv = nn.Conv(
+            conv = Conv(
                 scaled(filters, self.width), (kernel, kernel), **options, name=f"conv{place}"
             )
             return nn.relu(norm(name=f"bn{place}")(conv(x)))

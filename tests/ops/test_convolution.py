@@ -1,11 +1,12 @@
-"""depthwise_conv against a NumPy loop and XLA's grouped convolution, in value and in gradient."""
+"""Convolutions against a NumPy loop and XLA's own, in value and in gradient."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fer_jax.ops.convolution import depthwise_conv
+from fer_jax.ops import convolution
+from fer_jax.ops.convolution import conv, depthwise_conv
 
 # (height, width) of the kernel: even ones are padded by one more at the end.
 KERNELS = [(3, 3), (1, 1), (2, 4), (5, 3)]
@@ -65,3 +66,79 @@ def test_keeps_bfloat16():
 def test_a_kernel_for_other_maps_is_named():
     with pytest.raises(ValueError, match=r"\[3, 3, 1, 2\] for maps \[2, 5, 6, 3\]; it needs"):
         depthwise_conv(jnp.zeros((2, 5, 6, 3)), jnp.zeros((3, 3, 1, 2)))
+
+
+# (size, strides, padding) of convolutions.
+FORMS = [(3, (1, 1), "SAME"), (3, (2, 1), "SAME"), (5, (2, 2), "VALID"), (1, (1, 1), "SAME"),
+         (4, (2, 2), ((1, 2), (0, 1)))]
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+def gradients_of(function, size, strides, padding, *, batch=12, dtype=jnp.float32):
+    """Give the value and both gradients of a convolution of drawn maps."""
+    generator = np.random.default_rng(0)
+    x, kernel = (
+        jnp.asarray(generator.normal(size=shape), dtype)
+        for shape in ((batch, 9, 8, 3), (size, size, 3, 5))
+    )
+    value, pull = jax.vjp(
+        lambda *both: function(*both, strides, padding, dimension_numbers=DIMENSIONS), x, kernel
+    )
+    weights = jnp.asarray(np.random.default_rng(1).normal(size=value.shape), dtype)
+    return value, *pull(weights)
+
+
+@pytest.fixture
+def small_groups(monkeypatch):
+    """Let a group hold two of the images above: nine by eight pixels of 3 + 5 channels."""
+    monkeypatch.setattr(convolution, "GROUP_BYTES", 2 * 9 * 8 * 8 * 4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_conv_is_xlas_and_its_kernel_gradient_to_rounding(form, small_groups):
+    ours = jax.jit(lambda: gradients_of(conv, *form))()
+    theirs = jax.jit(lambda: gradients_of(jax.lax.conv_general_dilated, *form))()
+    for mine, other in zip(ours[:2], theirs[:2], strict=True):
+        np.testing.assert_array_equal(mine, other)
+    # A sum of up to 12 * 72 products of order one, in another order: some 1e-7 of its 30.
+    np.testing.assert_allclose(ours[2], theirs[2], atol=1e-4)
+
+
+def test_conv_sums_over_groups_of_what_fits(small_groups):
+    def convolutions(batch):
+        text = str(jax.make_jaxpr(lambda: gradients_of(conv, 3, (1, 1), "SAME", batch=batch))())
+        return text.count("conv_general_dilated[")
+
+    # One for the value, one for the input's gradient, the whole kernel gradient for other
+    # backends, and one a group: a batch of 7 has no other equal groups than single images.
+    assert convolutions(12) == 3 + 6
+    assert convolutions(2) == 3 + 1
+    assert convolutions(7) == 3 + 7
+
+
+def test_conv_under_vmap_has_the_gradients_of_each(small_groups):
+    generator = np.random.default_rng(0)
+    x, kernel = (
+        jnp.asarray(generator.normal(size=shape), jnp.float32)
+        for shape in ((2, 6, 9, 8, 3), (2, 3, 3, 3, 5))
+    )
+
+    def gradient(x, kernel):
+        def loss(kernel):
+            out = conv(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
+            return jnp.sum(jnp.sin(out))
+
+        return jax.grad(loss)(kernel)
+
+    mapped = jax.jit(jax.vmap(gradient))(x, kernel)
+    for i in range(2):
+        np.testing.assert_allclose(mapped[i], gradient(x[i], kernel[i]), atol=1e-4)
+
+
+def test_conv_keeps_bfloat16(small_groups):
+    ours = gradients_of(conv, 3, (1, 1), "SAME", dtype=jnp.bfloat16)
+    assert {a.dtype for a in ours} == {jnp.dtype(jnp.bfloat16)}
+    exact = gradients_of(jax.lax.conv_general_dilated, 3, (1, 1), "SAME")
+    # bfloat16 keeps 8 bits: inputs, group sums and their sum are each off by up to 2**-9.
+    error = jnp.abs(ours[2].astype(jnp.float32) - exact[2]).max() / jnp.abs(exact[2]).max()
+    assert error < 4 * 2**-8
