@@ -147,7 +147,7 @@ def agree(*numbers: int) -> tuple[int, ...]:
     return tuple(multihost_utils.process_allgather(np.asarray(numbers)).max(axis=0).tolist())
 
 
-def check_same(name: str, *parts: Any) -> None:
+def check_same(name: str, *parts: bytes) -> None:
     """Check that all processes have the same bytes; `name` is what an error calls them.
 
     Raises:

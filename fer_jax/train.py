@@ -86,7 +86,7 @@ def train_and_evaluate(
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)
     described = json.dumps(to_json(config), sort_keys=True).encode()
-    keys = [split.keys for split in run.splits.values()]
+    keys = [split.keys.tobytes() for split in run.splits.values()]
     processes.check_same("the config or the faces", described, *keys)
     with checkpoint.open_checkpoints(workdir) as checkpointer:
         saved = fit(run, checkpointer)
