@@ -13,7 +13,7 @@ COMMANDS = {
     "fer_jax.ensemble": "combine finished runs by every rule",
     "fer_jax.calibration": "measure a run's calibration and mend it",
     "fer_jax.feature_maps": "draw what a run's layers see, and saliency",
-    "fer_jax.playground": "spoil a face on a local page, and see the answers",
+    "fer_jax.playground": "show on a local page what a bad picture does",
 }
 
 
