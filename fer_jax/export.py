@@ -1,5 +1,10 @@
 """Write a trained network as one file that runs elsewhere: StableHLO, ONNX or safetensors."""
 
+from fer_jax.commands.export import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 import contextlib
 import io
 import json
@@ -7,18 +12,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from fer_jax import files, model_file
-from fer_jax.arguments import Parser
-from fer_jax.errors import UsageError, UserError, run_command, suggest
+from fer_jax.errors import UserError
 from fer_jax.export_onnx import to_onnx
 from fer_jax.report.model_card import write_card
-from fer_jax.trained import Trained, answer_of, load_trained
+from fer_jax.trained import Trained, answer_of
 
 # What the StableHLO is lowered for; it runs where JAX runs on any of them.
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -96,48 +100,3 @@ FORMATS = {
     "onnx": Format(".onnx", lambda trained: to_onnx(trained, card=write_card(trained.card))),
     "safetensors": Format(".safetensors"),
 }
-
-
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Write a finished run as one file that takes faces as they are and gives probabilities.
-
-    Preprocessing, labels and model card are in it; it runs without fer_jax (docs/export.md).
-    """
-    arguments = _parse(argv)
-    trained = load_trained(arguments.workdir)
-    out = arguments.out
-    if out is None:
-        name = trained.card.get("run") or arguments.workdir.resolve().name
-        out = Path(name + FORMATS[arguments.format].suffix)
-    if out.is_dir():
-        raise UserError(f"--out={out} is a folder; name a file in it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_model(out, trained, format=arguments.format, dtype=arguments.dtype)
-    print(f"{out}  {out.stat().st_size:,} bytes")
-
-
-def _parse(argv: list[str] | None) -> Any:
-    parser = Parser("fer_jax.export", main.__doc__)
-    parser.add_argument(
-        "workdir", type=Path, metavar="WORKDIR", help="of a finished run, or a .safetensors of one"
-    )
-    parser.add_argument("--format", required=True, metavar="NAME", help=", ".join(FORMATS))
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: the run's name, in this folder"
-    )
-    parser.add_argument(
-        "--dtype", default="float32", metavar="NAME",
-        help="of the parameters in safetensors: float32 (default) or float16",
-    )
-    arguments = parser.parse_args(argv)
-    for name, known in (("format", FORMATS), ("dtype", model_file.DTYPES)):
-        if (value := getattr(arguments, name)) not in known:
-            raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
-    if arguments.dtype != "float32" and arguments.format != "safetensors":
-        raise UsageError(f"--dtype is of safetensors; {arguments.format} keeps float32")
-    return arguments
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -164,7 +164,7 @@ def _compute(equation: Any, given: list[Any]) -> list[Any]:
     """Compute what does not depend on the faces, with 1 for the batch."""
     name = equation.primitive.name
     # The common ones by NumPy: JAX compiles an operation anew for each shape.
-    if name in COMPUTED:
+    if name in COMPUTED and all(value.dtype == np.float32 for value in given):
         return [COMPUTED[name](*given)]
     if name == "reshape":
         return [given[0].reshape(_single(equation.params["new_sizes"]))]

@@ -1,13 +1,13 @@
 """A model card: what a finished run was trained on, what it reaches and where its limits lie."""
 
-from pathlib import Path
+from fer_jax.commands.model_card import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 from typing import Any
 
-from fer_jax import files
-from fer_jax.arguments import Parser
 from fer_jax.data.splits import class_names
-from fer_jax.errors import run_command
-from fer_jax.report.model_card import write_card
 
 # What a card takes from the results as it stands there, and from the config in them.
 TAKEN = (
@@ -47,26 +47,3 @@ def describe(held: dict[str, Any], *, image_shape: tuple[int, int, int]) -> dict
         "evaluations": [{k: entry[k] for k in MEASURED if k in entry} for entry in seen],
         "train_seconds": held["cost"].get("train_seconds"),
     }
-
-
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Print the model card of a finished run or an exported .safetensors as Markdown."""
-    parser = Parser("fer_jax.model_card", main.__doc__)
-    parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a finished run's workdir, or a .safetensors"
-    )
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write it there instead")
-    arguments = parser.parse_args(argv)
-    from fer_jax.trained import load_trained  # which describes what it opens
-
-    text = write_card(load_trained(arguments.model).card)
-    if arguments.out is None:
-        print(text, end="")
-        return
-    files.write_text(arguments.out, text)
-    print(arguments.out)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -61,9 +61,11 @@ def test_every_import_is_declared():
 
 
 def test_dependencies_have_lower_bounds_only():
-    extras = ("cuda", "docs", "playground", "pretrained", "robustness", "tensorboard", "test")
+    extras = ("cuda", "docs", "export", "playground", "predict", "pretrained", "robustness", "tensorboard", "test")
     for requirement in requirements(*extras):
-        assert [s.operator for s in requirement.specifier] == [">="], requirement
+        # OpenCV 5 left out the cascades that find faces.
+        allowed = {"<", ">="} if requirement.name == "opencv-python-headless" else {">="}
+        assert {s.operator for s in requirement.specifier} == allowed, requirement
 
 
 def test_the_reference_is_one_exact_version_outside_the_locks():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_jax import files, host, model_file, pictures
+from fer_jax import files, host, model_file, pictures, results
 from fer_jax import predict as module
+from fer_jax.commands.predict import RUN_FILES, split_model
 from fer_jax.data import EMOTIONS
 from fer_jax.data.find_faces import Box
 from fer_jax.data.read_photo import as_photo
@@ -123,6 +124,9 @@ def test_faces_of_many_pictures_go_to_the_network_together(recognizer):
     done = list(module.predict(many, ask, crop="center"))
     assert asked == [64, 6] and [picture.file for picture, _ in done] == [str(i) for i in range(70)]
     assert all(len(answers) == 1 for _, answers in done)
+    # A camera's pictures do not wait, and large ones not for many.
+    first, _ = next(module.predict(iter(many), ask, crop="center", batch=1))
+    assert first.file == "0" and asked == [64, 6, 1]
 
 
 def test_boxes_are_in_the_pixels_of_the_photo_itself(recognizer, tmp_path):
@@ -176,8 +180,9 @@ def test_the_first_path_is_the_model_if_it_is_one(tmp_path):
     run_folder = tmp_path / "run"
     run_folder.mkdir()
     (run_folder / "results.json").write_text("{}")
-    assert module.split_model([str(run_folder), "a.png"]) == (run_folder, ["a.png"])
-    assert module.split_model(["m.safetensors"])[1] == []
-    assert module.split_model(["a.png", "m.safetensors"]) == (None, ["a.png", "m.safetensors"])
+    assert RUN_FILES == (results.RESULTS, results.CONFIG)
+    assert split_model([str(run_folder), "a.png"]) == (run_folder, ["a.png"])
+    assert split_model(["m.safetensors"])[1] == []
+    assert split_model(["a.png", "m.safetensors"]) == (None, ["a.png", "m.safetensors"])
     with pytest.raises(UserError, match="reads .safetensors and workdirs"):
-        module.split_model(["m.stablehlo"])
+        split_model(["m.stablehlo"])

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from experiments import harness, launch
-from fer_jax import feature_maps, flags, preprocess
+from fer_jax import export, feature_maps, flags, model_file, preprocess
 from fer_jax.__main__ import COMMANDS
+from fer_jax.commands import export as export_flags
 from fer_jax.commands import feature_maps as feature_map_flags
 from fer_jax.ops import distortion
 from tests.running import REPOSITORY
@@ -58,6 +59,8 @@ def test_names_that_flags_list_are_those_there_are():
     assert flags.VIEWS == tuple(preprocess.VIEWS)
     assert flags.AVERAGES == preprocess.AVERAGES
     assert feature_map_flags.SCALES == tuple(feature_maps.SCALES)
+    assert export_flags.FORMATS == tuple(export.FORMATS)
+    assert export_flags.DTYPES == tuple(model_file.DTYPES)
     assert harness.LAUNCHERS == tuple(launch.LAUNCHERS)
 
 

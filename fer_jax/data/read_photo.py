@@ -17,7 +17,7 @@ MAX_PIXELS = 1 << 27  # 134 million, as 12,000 x 11,000: 400 MB decoded
 LONGEST = 4096  # pixels; a longer side is shrunk to this before anything else
 BACKGROUND = 128  # grey behind transparent pixels: no edge is starker than black or white would be
 
-# What is inside decides, not the suffix. A JPEG may come out as MPO: as phones store more beside it.
+# What is inside decides, not the suffix. A JPEG with more beside it, as phones have, becomes MPO.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # grey, 0..65535
 

@@ -119,7 +119,7 @@ def _accuracies(card: dict[str, Any]) -> list[str]:
 
 
 def _by_class(card: dict[str, Any]) -> list[str]:
-    """Give a table by class of the test's clean faces and of the training distortion's strongest."""
+    """Give the tables by class: of the test's clean faces, and beside it the config's distortion."""
     tested = [e for e in card["evaluations"] if e["split"] == "test"]
     clean = next((e for e in tested if e["distortion"] == "clean"), None)
     if clean is None or not clean.get("confusion"):

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib import cbook
 from PIL import Image
 
 from fer_jax.data import find_faces as module
@@ -30,6 +31,18 @@ def astronaut():
 
 def assert_near(box, expected, *, pixels):
     assert max(abs(a - b) for a, b in zip(box, expected, strict=True)) <= pixels
+
+
+@pytest.mark.usefixtures("cv2")
+def test_admiral_hoppers_face_is_found():
+    # A photo of the US Navy, public domain, that Matplotlib ships.
+    with cbook.get_sample_data("grace_hopper.jpg") as file, Image.open(file) as image:
+        pixels = np.asarray(image)
+    (box,) = find_faces(as_photo(pixels))
+    assert_near(box, (145, 99, 239, 239), pixels=15)
+    # Sixteen of her, and each is found once.
+    sheet = np.tile(pixels[::3, ::3], (4, 4, 1))
+    assert len(find_faces(as_photo(sheet))) == 16
 
 
 @pytest.mark.usefixtures("cv2")
