@@ -15,18 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from fer_jax import metrics, provenance
 from fer_jax.arguments import Parser
 from fer_jax.data import Split, load_splits
 from fer_jax.errors import UserError, run_command
-from fer_jax.evaluate import draw_keys
-from fer_jax.ops.distortion import distort_each
 from fer_jax.writers import write_json
 
 HERE = Path(__file__).resolve().parent
@@ -45,6 +38,8 @@ PARAMETERS = {"trainable": 56_951, "frozen": 0, "non_trainable": 1_472}
 def main(argv: list[str] | None = None) -> None:
     """Make the environment, distort, classify, score; write the results and print them."""
     flags = _parse_flags(argv)
+    from fer_jax import provenance
+
     split = load_splits("fer2013", protocol="official", data_dir=flags.data_dir)["test"]
     venv_python = make_venv(flags.workdir / ".venv")
     started = time.perf_counter()
@@ -121,6 +116,11 @@ def classify(split: Split, venv_python: Path, flags: argparse.Namespace) -> dict
 
 def distorted_faces(split: Split, *, strength: float, seed: int) -> np.ndarray:
     """Distort the faces of a split by their test-time draw: u8 `[n, h, w]`, clean at strength 0."""
+    import jax.numpy as jnp
+
+    from fer_jax.evaluate import draw_keys
+    from fer_jax.ops.distortion import distort_each
+
     keys = draw_keys(seed, jnp.asarray(split.keys))
     clean = jnp.asarray(split.images, jnp.float32) / 255
     seen = distort_each(keys, clean, strength, name=DISTORTION)
@@ -131,6 +131,10 @@ def distorted_faces(split: Split, *, strength: float, seed: int) -> np.ndarray:
 def score(probabilities: np.ndarray, labels: np.ndarray, strength: float) -> dict[str, Any]:
     """Return one evaluation of `results.json` from probabilities `[n, 7]` and labels `[n]`."""
     # A quantized network gives exact zeros, whose logarithm strict JSON cannot hold.
+    import jax.numpy as jnp
+
+    from fer_jax import metrics
+
     logits = jnp.log(jnp.clip(probabilities, 1e-7))
     confusion = metrics.of_logits(logits, jnp.asarray(labels), jnp.ones(len(labels), bool))
     return {
@@ -145,6 +149,9 @@ def score(probabilities: np.ndarray, labels: np.ndarray, strength: float) -> dic
 
 def print_table(result: dict[str, Any]) -> None:
     """Print accuracy against strength."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"{result['model']} ({result['variant']}), FER2013 PrivateTest")
     for column in ("pixels replaced", "faces", "accuracy", "95 % interval", "balanced"):
         table.add_column(column, justify="right")

@@ -31,6 +31,9 @@ def get_config(variant: str | None = None) -> ConfigDict:
         {
             "task": "classify",  # or "denoise": what the loss is
             "seed": 0,
+            # Runs with seeds seed, seed + 1, ...: a study of seed0, seed1, ..., each with its own
+            # start, order and dropout; on an accelerator as one program (points_per_program).
+            "seeds": 1,
             "batch_size": 64,
             "epochs": 150,  # 0 trains nothing: the run is what it starts from
             "restore_best": True,  # evaluate the best epoch, not the last; Li does not say which
@@ -38,6 +41,9 @@ def get_config(variant: str | None = None) -> ConfigDict:
                 "dataset": "fer2013",  # or "synthetic"
                 "protocol": "keras80",  # Li's: official, keras80 or ratio:80-10-10
                 "sizes": (0, 0, 0),  # faces in train, validation, test; 0 is all there are
+                # Training faces that take more, in megabytes of 10**6, are not kept on the devices:
+                # their batches are read from the prepared file, a step ahead. 0 keeps any number.
+                "device_budget_mb": 2048.0,
             },
             "balance": "none",  # or "oversample": every class equally often in each epoch
             "loss": {  # of a classifier; what is reported stays the plain cross-entropy
@@ -138,8 +144,8 @@ def get_config(variant: str | None = None) -> ConfigDict:
             "checkpoint_minutes": 10.0,  # a checkpoint inside an epoch that takes longer
             "mesh": {"data": 0},  # devices that share a batch; 0 is all
             "steps_per_dispatch": 0,  # 0 is 1 on CPU, where a scan is slow, and 64 elsewhere
-            # Of a grid (config.grid, see fer_jax/grid.py): points that train as one program at
-            # most. 0 is 1, each in its turn, on CPU, and 16 elsewhere.
+            # Of a grid (config.grid, see fer_jax/grid.py) or of seeds: points that train as one
+            # program at most. 0 is 1, each in its turn, on CPU, and 16 elsewhere.
             "points_per_program": 0,
         }
     )

@@ -33,7 +33,7 @@ def get_config(variant: str | None = None) -> ConfigDict:
     study.runs.linear.model.name = "linear"
     for name in study.runs:
         config = study.runs[name]
-        config.data = FACES
+        config.data.update(FACES)
         config.model.update(NETWORK)
         config.epochs = EPOCHS[name]
         config.batch_size = BATCH_SIZE.get(name, 64)

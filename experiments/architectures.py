@@ -7,6 +7,7 @@ from fer_jax import summary
 from fer_jax.configuring import from_json
 from fer_jax.report.results import Study
 from fer_jax.report.tables import Table
+from fer_jax.results import count_parameters
 
 
 def layer_tables(study: Study) -> list[Table]:
@@ -33,7 +34,7 @@ def _shape(model: dict) -> dict:
 
 def _table(names: str, config) -> Table:
     layers, state = summary.list_layers(config)
-    counts = summary.count_parameters(state, rules=config.optim.rules)
+    counts = count_parameters(state, rules=config.optim.rules)
     rows = [
         (
             layer.name, layer.kind, "x".join(map(str, layer.output)),

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from experiments import launch
-from experiments.pages import write_pages
 from experiments.scales import SCALES, SMOKE, shrink
-from fer_jax import checkpoint, ensemble, host, results, study, writers
 from fer_jax.arguments import Parser, check_folder
-from fer_jax.checks import check_config
 from fer_jax.configuring import find_field, load_config
 from fer_jax.data.splits import default_data_dir
 from fer_jax.errors import UsageError, UserError, run_command, suggest
+
+# Names of launch.LAUNCHERS. What trains and draws is imported where it is used: it takes seconds,
+# which nobody should wait for who asks for help.
+LAUNCHERS = ("local", "cores", "gpus", "submitit")
 
 
 class Spec(NamedTuple):
@@ -50,7 +50,8 @@ class Experiment(NamedTuple):
       title: the paper in a line.
       paper: the paper's id in paper_numbers.json; "" for an experiment of our own.
       specs: the runs by scale; "smoke" is "cpu" on few synthetic faces with tiny networks.
-      combined: whether its classifiers are combined into ensembles, in WORKDIR/ensemble.
+      combined: the splits on which its classifiers are combined into ensembles, in
+        WORKDIR/ensemble, ensemble-SPLIT for those behind the first; () for none.
       baseline: the line of the list that the others are held against, seed by seed; "" for none.
     """
 
@@ -58,7 +59,7 @@ class Experiment(NamedTuple):
     title: str
     paper: str
     specs: dict[str, Sequence[Spec]]
-    combined: bool = False
+    combined: tuple[str, ...] = ()
     baseline: str = ""
 
 
@@ -90,12 +91,14 @@ def _prepared(dataset: str, data_dir: str | None) -> bool:
 
 
 def _configure(spec: Spec, seed: int, runs: Container[str]) -> ConfigDict:
+    from fer_jax.study import SIBLING
+
     config = load_config(spec.config)
     config.seed = seed
     if spec.init:
         of_seed = {part: f"{run}-{seed}" for part, run in spec.init.items()}
         config.init = ConfigDict({
-            part: of_seed[part] if of_seed[part].removeprefix(study.SIBLING) in runs else run
+            part: of_seed[part] if of_seed[part].removeprefix(SIBLING) in runs else run
             for part, run in spec.init.items()
         })
     for path in spec.changes:
@@ -110,6 +113,8 @@ def states(config: ConfigDict, workdir: Path) -> list[tuple[str, str]]:
 
 
 def _state(config: ConfigDict, folder: Path) -> str:
+    from fer_jax import checkpoint, results, writers
+
     if results.read(folder) is not None:
         return "finished"
     epochs = len(writers.read_metrics(folder))
@@ -124,6 +129,8 @@ def command(experiment: Experiment, argv: list[str] | None = None) -> int:
 
 def _main(experiment: Experiment, argv: list[str] | None) -> None:
     flags = _parser(experiment).parse_args(argv)
+    from fer_jax import host
+
     if flags.cores:  # before JAX starts its threads, which would keep to all of them
         os.sched_setaffinity(0, flags.cores)
     host.prepare_process()
@@ -136,6 +143,10 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
         return
     if flags.only and flags.only not in config.runs:
         raise UsageError(f"--only={flags.only}: no such run. {suggest(flags.only, config.runs)}")
+    from experiments import launch, pages
+    from fer_jax import study
+    from fer_jax.checks import check_config
+
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     logging.getLogger("jax").setLevel(logging.WARNING)
@@ -148,23 +159,33 @@ def _main(experiment: Experiment, argv: list[str] | None) -> None:
     launch.LAUNCHERS[flags.launcher](config, workdir, worker, flags)
     # With every run finished this only collects them and writes the study's report.
     study.run(config, workdir, data_dir=flags.data_dir)
-    if experiment.combined:
-        combine(workdir, data_dir=flags.data_dir)
-    for path in write_pages(
+    for split in experiment.combined[: 1 if flags.scale == SMOKE else None]:
+        first = split == experiment.combined[0]
+        combine(
+            workdir, workdir / ("ensemble" if first else f"ensemble-{split}"), split=split,
+            data_dir=flags.data_dir,
+        )
+    for path in pages.write_pages(
         experiment.name, experiment.title, experiment.paper, workdir,
         baseline=experiment.baseline, data_dir=flags.data_dir,
     ):
         print(f"wrote {path}")
 
 
-def combine(workdir: Path, *, data_dir: str | None = None) -> None:
+def combine(
+    workdir: Path, folder: Path, *, split: str = "test", data_dir: str | None = None
+) -> None:
     """Combine a study's classifiers by every rule, with weights from their validation faces.
+
+    What comes of it on the faces of `split` is written into `folder`.
 
     Raises:
       UserError: the command that does it has failed; it has said why.
     """
+    from fer_jax import ensemble
+
     place = [f"--data_dir={data_dir}"] if data_dir else []
-    if ensemble.main([str(workdir), f"--out={workdir / 'ensemble'}", *place]):
+    if ensemble.main([str(workdir), f"--out={folder}", f"--split={split}", *place]):
         raise UserError(f"the runs of {workdir} could not be combined")
 
 
@@ -187,7 +208,7 @@ def _parser(experiment: Experiment) -> Parser:
     parser.add_argument("--list", action="store_true", help="show the runs and their state")
     parser.add_argument("--only", metavar="RUN", help="train this run of the list and stop")
     parser.add_argument(
-        "--launcher", choices=tuple(launch.LAUNCHERS), default="local",
+        "--launcher", choices=LAUNCHERS, default="local",
         help="local: in turn, here (default); cores: one run on each CPU core, which is quicker "
         "for small networks; gpus: one on each GPU of this machine; submitit: array jobs on SLURM",
     )

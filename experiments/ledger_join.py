@@ -1,20 +1,24 @@
 """Join the papers' numbers with results/: our cells, over seeds, with interval and verdict."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments import ledger_ensembles
 from experiments.arithmetic import CANNOT_BE_RIGHT, COUNTED, share_text
+from experiments.ledger_ensembles import Combined
 from experiments.ledger_rows import HONEST, ROWS, Row
-from experiments.seeds import over_seeds, spec_of
+from experiments.seeds import spec_of
 from fer_jax.configuring import OUTSIDE_TRAINING
 from fer_jax.evaluation_alarms import condense_evaluations, find_evaluation_alarms
 from fer_jax.metrics import wilson
+from fer_jax.models.agrawal import FullyConvolutional
+from fer_jax.report.seeds import over_seeds
 
 # What one unit of a printed number is in our own unit.
 UNITS = {"%": 0.01, "points": 0.01}
-RISING = ("accuracy", "macro_f1", "recall")
+RISING = ("accuracy", "macro_f1", "recall", "ensemble.")
 FALLING = ("loss",)
 COUNTS = Path("parameters.json")
 # How a value is taken from the lines of a run's epochs.
@@ -47,16 +51,19 @@ def read_counts(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def join(
-    numbers: list[dict[str, Any]], results: list[Result], counts: dict[str, dict[str, Any]]
+    numbers: list[dict[str, Any]],
+    results: list[Result],
+    counts: dict[str, dict[str, Any]],
+    ensembles: Sequence[Combined] = (),
 ) -> list[dict[str, Any]]:
     """Put beside each of the papers' numbers what is ours.
 
     Returns for each number a dict of itself and `same`, `plain`, `clean`, `strict` (each a cell or
     None), `status`, `scale`, `verdict`, `judged_by`, `arithmetic` and `note`. A cell has `value`,
-    `low`, `high`, `interval` ("Wilson", "t" or None), `sd`, `seeds`, `runs` and `commands`; values
+    `low`, `high`, `interval` ("Wilson", "t", "faces" or None), `sd`, `seeds`, `runs` and `commands`; values
     are in our own units: shares of 0..1, nats, counts.
     """
-    return [_entry(number, results, counts) for number in numbers]
+    return [_entry(number, results, counts, ensembles) for number in numbers]
 
 
 def alarms(results: list[Result]) -> list[tuple[str, list[str]]]:
@@ -77,12 +84,15 @@ def alarms(results: list[Result]) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _entry(number, results, counts) -> dict[str, Any]:
+def _entry(number, results, counts, ensembles) -> dict[str, Any]:
     row = ROWS.get(number["id"], Row())
     cells = dict.fromkeys(("same", *HONEST))
     scale = ""
     if number["id"] in COUNTED or row.value.startswith("counts."):
         cells["same"] = _counted(number, row, counts)
+    elif row.value.startswith(ledger_ensembles.KIND):
+        cells |= ledger_ensembles.cells(row, ensembles)
+        scale = _scale_of_members(row, cells, results, ensembles)
     elif row.run:
         taken = _cells(row, results)
         cells |= {kind: cell for kind, (cell, _) in taken.items()}
@@ -238,13 +248,32 @@ def _without_seed(result: Result) -> str:
 
 def _rank(group: list[Result]) -> tuple[float, int, int]:
     config = group[0].held["config"]
-    return _find(config, "model.width") or 1.0, config["epochs"], len(group)
+    return _width(config), config["epochs"], len(group)
+
+
+def _width(config: dict[str, Any]) -> float:
+    """Return the factor on a network's filters, also where its config lists them."""
+    widths = _find(config, "model.widths")
+    if widths:
+        return sum(widths) / sum(FullyConvolutional.widths)
+    return _find(config, "model.width") or 1.0
+
+
+def _scale_of_members(row, cells, results, ensembles) -> str:
+    """Say what is smaller of an ensemble's members than the paper's, each kind of member once."""
+    folders = {run for cell in cells.values() if cell for run in cell["runs"]}
+    used = {
+        f"{folder.rpartition('/')[0]}/{member['name']}"
+        for folder, held in ensembles if folder in folders for member in held["members"]
+    }
+    members = [result for result in results if result.folder in used]
+    return "; ".join(dict.fromkeys(filter(None, (_scale(row, [one]) for one in members))))
 
 
 def _scale(row: Row, group: list[Result]) -> str:
     """Say what is smaller than the paper's; "" for the full size and the paper's epochs."""
     config = group[0].held["config"]
-    width, said = _find(config, "model.width") or 1.0, []
+    width, said = _width(config), []
     if width < 1:
         said.append(f"width {width:g}")
     if config["epochs"] < row.epochs:

@@ -35,7 +35,7 @@ READING = (
     "Training (3,301), strict those in PublicTest too (3,275). † marks runs that chose on a fifth "
     "of Training instead (Li's protocol).",
     "In brackets stands a 95 % interval: over the test faces (Wilson) for one seed, over seeds "
-    "(Student's t) for more. Runs are one group if only the seed differs; of several groups the "
+    "(Student's t) for more; that of a difference of ensembles is a paired bootstrap. Runs are one group if only the seed differs; of several groups the "
     "widest and then the longest-trained counts, whatever it scored. A verdict goes by the same "
     "protocol and, where we have none, by plain PrivateTest (marked *). Words in round brackets "
     "behind a verdict limit it. How long a training took gets no verdict.",

@@ -35,7 +35,8 @@ class Row(NamedTuple):
     Attributes:
       run: what the results must hold, by dotted path, as {"model": "vgg"}.
       value: where the number is: a path in an evaluation ("accuracy"), or in the run ("epochs"),
-        "last.NAME" or "most.NAME" of the epochs' lines, "counts.NAME" of results/parameters.json.
+        "last.NAME" or "most.NAME" of the epochs' lines, "counts.NAME" of results/parameters.json,
+        "ensemble.NAME" of an ensemble.json.
       same: the (protocol, split) pairs that are the paper's own protocol; () if ours has none.
       epochs: how many the paper trains, or our config where it does not say; fewer of ours, or a
         smaller width, is `reduced`.
@@ -131,6 +132,27 @@ def _dick() -> dict[str, Row]:
     return found
 
 
+_NINE = "Of our nine: three networks, each at two rates and with a second seed."
+_BOKANYI = {
+    f"bokanyi.{number}": Row(
+        value=f"ensemble.{value}", same=OFFICIAL, epochs=80, note=f"{_NINE} {note}".strip()
+    )
+    for number, value, note in (
+        ("singles.lowest", "lowest", ""),
+        ("singles.highest", "highest", ""),
+        ("singles.best", "best", "The best is chosen on validation faces."),
+        ("singles.above_55", "above_55", ""),
+        ("ensemble.mean.accuracy", "rule.simple mean", ""),
+        ("ensemble.final.accuracy", "rule.simple mean", "The simple mean's."),
+        ("ensemble.accuracy_weighted.accuracy", "rule.accuracy-weighted", ""),
+        ("ensemble.weighted.behind_mean", "behind", "The simple mean less the worst of three."),
+        ("ensemble.gain", "gain", "The simple mean's; the best single is chosen on validation "
+         "faces, the interval a paired bootstrap."),
+        ("ensemble.best_size", "best_size", "Of the best by validation accuracy; read off the test "
+         "faces, so it chooses nothing."),
+    )
+}
+
 _LICENSED = {
     number: Row(licensed=dataset)
     for dataset, numbers in {
@@ -155,6 +177,8 @@ ROWS: dict[str, Row] = {
     "bokanyi.shallow.accuracy": _tested("alizadeh_shallow", epochs=80, same=OFFICIAL),
     "bokanyi.deep.accuracy": _tested("alizadeh_deep", epochs=80, same=OFFICIAL),
     "bokanyi.fcn.accuracy": _tested("agrawal_fcn", epochs=80, same=OFFICIAL),
+    "bokanyi.train.epochs": _tested("alizadeh_shallow", epochs=80, value="epochs"),
+    **_BOKANYI,
     **_LICENSED,
     "dong2021.raf_db.lip.gain": Row(
         {"model": "vgg16", "config.model.pool": "projection", "config.model.attention": "none"},

@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import architectures, figures, ledger_join, ledger_pages, paper_tables, pictures
-from experiments import seed_tables
+from experiments import architectures, figures, ledger_ensembles, ledger_join, ledger_pages
+from experiments import paper_tables, pictures, seed_tables
 from experiments.ledger import NUMBERS, RESULTS
 from experiments.paper_figures import FIGURES
 from fer_jax import files
@@ -87,7 +87,10 @@ def _paper_tables(paper: str, workdir: Path) -> list[Table]:
     numbers = json.loads((REPOSITORY / NUMBERS).read_text())
     wanted = [number for number in numbers if number["paper"] == paper]
     found = ledger_join.read_results(workdir)
-    entries = ledger_join.join(wanted, found, ledger_join.read_counts(REPOSITORY / RESULTS))
+    entries = ledger_join.join(
+        wanted, found, ledger_join.read_counts(REPOSITORY / RESULTS),
+        ledger_ensembles.read_ensembles(workdir),
+    )
     return paper_tables.build(paper, entries, found)
 
 

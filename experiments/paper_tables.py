@@ -94,6 +94,8 @@ def _lines(texts) -> str:
 
 
 def _faces_text(cell: dict[str, Any], counts: dict[tuple[str, str], int]) -> str:
+    if "n" in cell:
+        return f"{cell['n']:,}"
     found = {counts[run, cell["split"]] for run in cell["runs"] if (run, cell["split"]) in counts}
     return " or ".join(f"{n:,}" for n in sorted(found)) or MISSING
 

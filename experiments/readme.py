@@ -1,69 +1,68 @@
-"""Write the README's tables and picture from results/: `python -m experiments.readme`."""
+"""Write README.md's and docs/results.md's tables from results/: `python -m experiments.readme`."""
+
+from experiments.commands import readme as main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
 
 import json
 import shlex
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+from experiments import headline
+from experiments.headline import RESULTS, STUDY
 from experiments.network_tables import networks_table, pooling_table, suite_table
 from experiments.seed_tables import overview
-from fer_jax import files, writers
-from fer_jax.arguments import Parser
+from fer_jax import files, predictions, writers
 from fer_jax.configuring import REPOSITORY
-from fer_jax.errors import UserError, run_command
+from fer_jax.errors import UserError
 from fer_jax.report import plots
+from fer_jax.report.ensemble import members_table, rules_table
 from fer_jax.report.results import Run, Study, read_study
 from fer_jax.report.tables import Table, li_tables, markdown, ours_only, reconstruction
-from fer_jax.report.wording import (
-    commands, count, distortion_text, headline, number, percent,
-)
+from fer_jax.report.wording import commands, distortion_text, number, percent
 from fer_jax.writers import METRICS
 
-RESULTS = Path("results")
-STUDY = RESULTS / "vgg_dae-small"
+README, DETAILS = Path("README.md"), Path("docs/results.md")
 RATES = RESULTS / "learning_rates-small"
 PRINTED = RESULTS / "as_printed"
 NETWORKS = RESULTS / "networks-small"
 POOLING = RESULTS / "lip_pooling-small"
 ABLATION = RESULTS / "hybrid_ablation-cpu"
-BASELINE = RESULTS / "pypi_fer"
+SUITES = (RESULTS / "fer2013c", RESULTS / "resnet9", headline.SHIPPED)  # what FER2013-C measured
+ENSEMBLES = RESULTS / "bokanyi2021-cpu"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
+# What a classifier said of each face, kept where it is small: weights of ensembles are fitted on
+# validation faces, and PrivateTest holds those without copies too.
+ANSWERS, MOST_BYTES = ("validation.npz", "private.npz"), 200_000
 
 
-def robustness_table(study: Study, baseline: Run | None) -> Table:
-    """Build the headline table: accuracy on PrivateTest at each strength, baseline first."""
-    name, chosen = study.distortion
-    rows = [_row(run, "private", name) for run in study.classifiers]
-    if baseline:
-        label = f"PyPI `fer` {baseline.result['versions']['fer']}"
-        rows.insert(0, _row(baseline, "test", name)._replace(label=label))
-    faces = max(e["n"] for row in rows for e in row.accuracies.values())
-    strengths = sorted({strength for row in rows for strength in row.accuracies})
-    columns = tuple("clean" if s == 0 else f"p = {s:g}" for s in strengths)
-    return Table(
-        title="FER2013 PrivateTest, each pixel a random grey level with probability p: accuracy, %",
-        columns=("network", "parameters", *columns),
-        rows=[
-            (row.label, row.parameters, *(_cell(row.accuracies.get(s)) for s in strengths))
-            for row in rows
-        ],
-        notes=(
-            f"In brackets the Wilson 95 % interval over the {count(faces)} faces (it does not "
-            f"cover other seeds). The study's distortion is p = {chosen:g}.",
-        ),
-    )
-
-
-def headline_block(study: Study, baseline: Run | None) -> str:
+def headline_block(sources: headline.Sources) -> str:
     """Return the Markdown at the README's top: one picture, one table, and at which scale."""
+    gathered = headline.gather(sources)
     parts = [
-        headline(study),
-        f"![Test accuracy against noise strength]({PICTURE})",
-        markdown(robustness_table(study, baseline)),
-        scale_line(study),
+        headline.sentence(sources),
+        f"![PrivateTest accuracy against noise strength]({PICTURE})",
+        markdown(headline.table(gathered)),
+        scale_line(sources.study),
+        shipped_line(sources.shipped),
     ]
-    return "\n\n".join(part.strip() for part in parts)
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def shipped_line(run: Run | None) -> str:
+    """Say how the shipped network was trained; "" without one."""
+    if run is None:
+        return ""
+    held = run.result
+    return (
+        f"The shipped network: {held['epochs']} epochs, seed {held['seed']}, {held['device']}: "
+        f"`{held['command']}`."
+    )
 
 
 def results_block(study: Study, rates: Study, printed: Study, baseline: Run | None) -> str:
@@ -99,6 +98,22 @@ def networks_block(networks: Study, pooling: Study) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
+def ensembles_block(folder: Path) -> str:
+    """Return the Markdown of a study's ensembles by every rule and its members; "" without any."""
+    paths = sorted(folder.glob("ensemble*/ensemble.json"))
+    if not paths:
+        return ""
+    held = [json.loads(path.read_text()) for path in paths]
+    parts = [
+        markdown(members_table(held[0])),
+        *(markdown(rules_table(one)) for one in held),
+        f"**Scale: reduced.** Narrower networks and few epochs, each as {folder.name} lists them. "
+        f"{held[0]['device']}. Made by:",
+        f"```bash\n{held[0]['command']}\n```",
+    ]
+    return "\n\n".join(part.strip() for part in parts)
+
+
 def ablation_block(study: Study) -> str:
     """Return the Markdown of the hybrids over seeds, with the scale and the command."""
     (plain,) = (run for run in study.finished if run.result["run"] == "vgg-0")
@@ -113,17 +128,16 @@ def ablation_block(study: Study) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
-def suite_block(study: Study) -> str:
-    """Return the Markdown of the study's suites of FER2013-C and their command; "" without any."""
-    table = suite_table(study)
+def suite_block(studies: Sequence[Study]) -> str:
+    """Return the Markdown of all suites of FER2013-C and their commands; "" without any."""
+    runs = [run for study in studies for run in study.finished]
+    table = suite_table(runs)
     if table is None:
         return ""
-    (faces,) = {suite["n"] for run in study.finished for suite in run.result.get("suites", [])}
-    command = (
-        "python -m fer_jax.evaluate --workdir=runs/hybrid_ablation-cpu/NAME --suite=fer2013-c "
-        f"--split=private --faces={faces} --reference=runs/hybrid_ablation-cpu/vgg-0"
-    )
-    return f"{markdown(table).strip()}\n\nMade by:\n\n```bash\n{command}\n```"
+    made_by = [
+        suite["added"]["command"] for run in runs for suite in run.result.get("suites", [])
+    ]
+    return f"{markdown(table).strip()}\n\nMade by:\n\n" + "\n".join(["```bash", *made_by, "```"])
 
 
 def rates_table(study: Study) -> Table:
@@ -187,77 +201,82 @@ def replace_block(text: str, block: str, *, name: str) -> str:
     """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if begin not in text or end not in text.split(begin, 1)[1]:
-        raise UserError(f"README.md has no {begin} ... {end}; put the two lines back")
+        raise UserError(f"the page has no {begin} ... {end}; put the two lines back")
     head, rest = text.split(begin, 1)
     return f"{head}{begin}\n{block}\n{end}{rest.split(end, 1)[1]}"
 
 
 def collect(workdir: Path, folder: Path) -> None:
-    """Copy the small files of a study's finished runs from its workdir into results/."""
-    for path in sorted(workdir.glob("*/results.json")):
-        target = folder / path.parent.name
+    """Copy the small files of a run, or of a study's finished runs and ensembles, into results/."""
+    for path in sorted({*workdir.rglob("results.json"), *workdir.glob("ensemble*/ensemble.json")}):
+        held = json.loads(path.read_text())
+        if not isinstance(held, dict):  # a study's list of what stands in its runs' folders
+            continue
+        target = folder / path.parent.relative_to(workdir)
         target.mkdir(parents=True, exist_ok=True)
-        result = json.loads(path.read_text())
-        writers.write_json(target / path.name, {**result, "command": portable(result["command"])})
-        files.write_text(target / METRICS, (path.parent / METRICS).read_text())
+        if "members" in held:
+            members = [m | {"workdir": Path(m["workdir"]).name} for m in held["members"]]
+            held |= {"members": members}
+        writers.write_json(target / path.name, _without_places(held, workdir.resolve().parent))
+        if (path.parent / METRICS).exists():
+            files.write_text(target / METRICS, (path.parent / METRICS).read_text())
+        for answers in (path.parent / predictions.FOLDER / name for name in ANSWERS):
+            if answers.exists() and answers.stat().st_size <= MOST_BYTES:
+                copied = target / predictions.FOLDER / answers.name
+                copied.parent.mkdir(exist_ok=True)
+                shutil.copyfile(answers, copied)
 
 
-def portable(command: str) -> str:
-    """Leave out of a command where on that machine its data and its workdir lay."""
+def _without_places(held: Any, root: Path) -> Any:
+    """Make every command in results one that can be typed elsewhere."""
+    if isinstance(held, list):
+        return [_without_places(item, root) for item in held]
+    if not isinstance(held, dict):
+        return held
+    return {
+        name: portable(value, root) if name == "command" else _without_places(value, root)
+        for name, value in held.items()
+    }
+
+
+def portable(command: str, root: Path = Path("/dev/null")) -> str:
+    """Leave out of a command where on that machine its data and its workdir lay.
+
+    Workdirs in the folder `root` become those of a repository's runs/.
+    """
     places = ("--data_dir=", "--workdir=/")
-    return shlex.join(part for part in shlex.split(command) if not part.startswith(places))
+    parts = (part.replace(f"={root}/", "=runs/") for part in shlex.split(command))
+    return shlex.join(part for part in parts if not part.startswith(places))
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Collect a study's results if asked to, then renew README.md and its picture."""
-    parser = Parser("experiments.readme", main.__doc__)
-    parser.add_argument("--collect", type=Path, help="workdir of a study to take results from")
-    arguments = parser.parse_args(argv)
-    if arguments.collect:
-        collect(arguments.collect, REPOSITORY / RESULTS / arguments.collect.resolve().name)
-    study = read_study(REPOSITORY / STUDY)
-    found = read_study(REPOSITORY / BASELINE).runs if (REPOSITORY / BASELINE).exists() else []
-    plots.save_png(plots.robustness(study), REPOSITORY / PICTURE)
-    readme = REPOSITORY / "README.md"
-    baseline = found[0] if found else None
-    text = replace_block(readme.read_text(), headline_block(study, baseline), name="headline")
+def renew() -> None:
+    """Renew README.md, docs/results.md and their picture from what stands in results/."""
+    sources = headline.read_sources()
+    figure = plots.robustness(headline.gather(sources))
+    plots.save_png(figure, REPOSITORY / PICTURE)
+    renew_page(README, {"headline": headline_block(sources)})
     rates, printed = read_study(REPOSITORY / RATES), read_study(REPOSITORY / PRINTED)
-    text = replace_block(text, results_block(study, rates, printed, baseline), name="results")
     networks, pooling = read_study(REPOSITORY / NETWORKS), read_study(REPOSITORY / POOLING)
-    text = replace_block(text, networks_block(networks, pooling), name="networks")
     ablation = read_study(REPOSITORY / ABLATION)
-    text = replace_block(text, ablation_block(ablation), name="ablation")
-    text = replace_block(text, suite_block(ablation), name="fer2013c")
-    files.write_text(readme, text)
-    print(f"renewed {readme.name} and {PICTURE}")
+    renew_page(DETAILS, {
+        "results": results_block(sources.study, rates, printed, sources.baseline),
+        "networks": networks_block(networks, pooling),
+        "ensembles": ensembles_block(REPOSITORY / ENSEMBLES),
+        "ablation": ablation_block(ablation),
+        "fer2013c": suite_block([
+            read_study(REPOSITORY / place) for place in SUITES if (REPOSITORY / place).exists()
+        ]),
+    })
+    print(f"renewed {README}, {DETAILS} and {PICTURE}")
 
 
-class _Row(NamedTuple):
-    """One network's row before it is text: the evaluations by strength."""
-
-    label: str
-    parameters: str
-    accuracies: dict[float, dict]
-
-
-def _row(run: Run, split: str, distortion: str) -> _Row:
-    parameters = run.result.get("parameters") or {}
-    total = parameters.get("trainable", 0) + parameters.get("frozen", 0)
-    evaluations = [e for e in run.by_strength(distortion, split=split) if e.get("accuracy")]
-    return _Row(run.label, count(total), {e["strength"]: e for e in evaluations})
+def renew_page(page: Path, blocks: dict[str, str]) -> None:
+    """Write blocks into a page of the repository, each between its markers."""
+    text = (REPOSITORY / page).read_text()
+    for name, block in blocks.items():
+        text = replace_block(text, block, name=name)
+    files.write_text(REPOSITORY / page, text)
 
 
 def _rate(run: Run) -> float:
     return run.result["config"]["optim"]["learning_rate"]
-
-
-def _cell(evaluation: dict | None) -> str:
-    if evaluation is None:
-        return "—"
-    low, high = evaluation["accuracy_low"], evaluation["accuracy_high"]
-    return f"{100 * evaluation['accuracy']:.1f} ({100 * low:.0f}–{100 * high:.0f})"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

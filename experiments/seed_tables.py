@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.seeds import by_spec, over_seeds
+from experiments.seeds import by_spec
 from fer_jax.report.results import Run, Study
+from fer_jax.report.seeds import over_seeds
 from fer_jax.report.tables import Table
 from fer_jax.report.wording import MISSING, strength_symbol
 

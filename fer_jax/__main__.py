@@ -13,6 +13,10 @@ COMMANDS = {
     "fer_jax.ensemble": "combine finished runs by every rule",
     "fer_jax.calibration": "measure a run's calibration and mend it",
     "fer_jax.feature_maps": "draw what a run's layers see, and saliency",
+    "fer_jax.predict": "name the emotions in photos and videos",
+    "fer_jax.export": "write a run as ONNX, StableHLO or safetensors",
+    "fer_jax.model_card": "say what a model was trained on and reaches",
+    "fer_jax.playground": "show on a local page what a bad picture does",
 }
 
 

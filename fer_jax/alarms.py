@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax import metrics
+from fer_jax import metrics, processes
 from fer_jax.data.ferplus import CLASSES
 from fer_jax.evaluate import Padded, evaluate, reconstruct
 from fer_jax.evaluation_alarms import PRIOR_MARGIN, PRIOR_TOLERANCE
@@ -97,7 +97,8 @@ def recon_spread(
     """
     images = padded.batch.images[0]
     recon = reconstruct(variables, images, model=model, preprocess=preprocess)
-    return float(np.std(np.asarray(recon)[np.asarray(padded.mask[0])], axis=0).mean())
+    recon, mask = processes.fetch(recon), processes.fetch(padded.mask[0])
+    return float(np.std(recon[mask], axis=0).mean())
 
 
 def _in_epochs(numbers: list[int]) -> str:

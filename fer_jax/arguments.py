@@ -111,15 +111,15 @@ def _is_one(values: tuple) -> bool:
     return not all(isinstance(value, tuple) for value in values)
 
 
-def check_folder(path: Path) -> None:
-    """Check that a --workdir is a folder or can become one.
+def check_folder(path: Path, *, flag: str = "workdir") -> None:
+    """Check that the folder that a flag names is one or can become one.
 
     Raises:
       UserError: it, or a folder above it, is a file.
     """
     file = next((part for part in (path, *path.parents) if part.is_file()), None)
     if file:
-        raise UserError(f"--workdir={path}: {file} is a file; name a folder")
+        raise UserError(f"--{flag}={path}: {file} is a file; name a folder")
 
 
 def _explain(error: Exception, config: ConfigDict, arguments: list[str]) -> str:

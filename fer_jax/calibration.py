@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+import scipy
 
 from fer_jax import writers
 from fer_jax.arguments import Parser
-from fer_jax.data.splits import SPLITS
-from fer_jax.errors import UsageError, run_command, suggest
-from fer_jax.evaluate import parse_distortion
-from fer_jax.ops.distortion import DISTORTIONS
+from fer_jax.errors import run_command
+from fer_jax.flags import add_faces, read_faces
 from fer_jax.predictions import (
     LEAST, Predictions, check_apart, check_same_faces, check_validation, cross_entropy,
 )
@@ -79,7 +76,7 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     Logarithms of probabilities are logits up to a constant a face, which softmax takes out.
     """
     logs = np.log(np.maximum(probabilities.astype(np.float64), LEAST))
-    return np.exp(log_softmax(logs / temperature, axis=1))
+    return np.exp(scipy.special.log_softmax(logs / temperature, axis=1))
 
 
 def fit_temperature(validation: Predictions) -> float:
@@ -92,7 +89,7 @@ def fit_temperature(validation: Predictions) -> float:
       UserError: the faces are not validation faces.
     """
     check_validation(validation.split, "a temperature")
-    found = minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         lambda log_t: cross_entropy(
             scale(validation.probabilities, np.exp(log_t)), validation.labels
         ),
@@ -172,36 +169,6 @@ def main(argv: list[str] | None = None) -> None:
     save_png(draw_reliability(bins, found, about), out / "reliability.png")
     print_table(reliability_table({about["run"]: found}, about))
     print(f"wrote {out / 'reliability.png'} and {out / 'calibration.json'}")
-
-
-def add_faces(parser: Parser) -> None:
-    """Add the flags that say on which faces models are compared."""
-    parser.add_argument(
-        "--data_dir", help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
-    )
-    parser.add_argument("--split", default="test", help=f"{', '.join(SPLITS)} (default: test)")
-    parser.add_argument(
-        "--distortion", default="clean", metavar="NAME:STRENGTH",
-        help=f"{', '.join(DISTORTIONS)} with a strength, or clean (default)",
-    )
-
-
-def read_faces(arguments: Any, *, fitted: bool = True) -> dict[str, Any]:
-    """Read what `add_faces` added: split, distortion and strength.
-
-    Raises:
-      UsageError: there is no such split or distortion, or something is `fitted` and the split is
-        the one that it is fitted on.
-    """
-    if arguments.split not in SPLITS:
-        raise UsageError(f"--split={arguments.split}: unknown. {suggest(arguments.split, SPLITS)}")
-    if fitted and arguments.split in ("train", "validation"):
-        raise UsageError(
-            f"--split={arguments.split}: models are trained, and weights and temperatures fitted, "
-            "on these faces, so they measure nothing; name test, public or private"
-        )
-    distortion, strength = parse_distortion(arguments.distortion)
-    return {"split": arguments.split, "distortion": distortion, "strength": strength}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.configuring import is_grid, is_study
+from fer_jax.configuring import is_grid, is_seeds, is_study
 from fer_jax.constraints import (
     Check, each, flag, like, mapping, number, one_of, pattern, record, text, whole,
 )
@@ -15,7 +15,7 @@ from fer_jax.data.splits import SPLITS
 from fer_jax.epochs import METRICS
 from fer_jax.errors import UserError, suggest
 from fer_jax.explain_maps import explain_feature_maps
-from fer_jax.grid import axes_of, expand
+from fer_jax.grid import axes_of, expand, expand_seeds
 from fer_jax.models import BUILDERS, DTYPES, INITIALISERS, MODULES
 from fer_jax.ops.augmentation import RANGES
 from fer_jax.ops.distortion import STRONGEST
@@ -28,12 +28,14 @@ from fer_jax.sharding import check_batch, make_mesh
 FIELDS: dict[str, Check] = {
     "task": one_of(("classify", "denoise")),
     "seed": whole(0, 2**32 - 1),
+    "seeds": whole(1, 4096),
     "batch_size": whole(1),
     "epochs": whole(0),
     "restore_best": flag,
     "data.dataset": text,
     "data.protocol": text,
     "data.sizes": each(whole(0), lengths=(3,)),
+    "data.device_budget_mb": number(0),
     "balance": one_of(("none", "oversample")),
     "loss.class_weights": one_of(("none", "balanced")),
     "loss.label_smoothing": number(0, 1, below=True),
@@ -131,6 +133,9 @@ def check_config(config: ConfigDict) -> None:
     if is_grid(config):
         _check_grid(config)
         return
+    if is_seeds(config):
+        _check_seeds(config)
+        return
     runs = config.runs
     if not isinstance(runs, ConfigDict) or not len(runs):
         raise UserError("config.runs has no run; a study needs some, as in {NAME: a run's config}")
@@ -146,6 +151,11 @@ def check_config(config: ConfigDict) -> None:
         if is_grid(runs[name]):
             raise UserError(
                 f"config.runs.{name}.grid stands in a study's run; a grid is a config of its own"
+            )
+        if is_seeds(runs[name]):
+            raise UserError(
+                f"config.runs.{name}.seeds is {runs[name].seeds}, and a study's run is one; "
+                "several seeds are of a single run's config"
             )
         _check_start(runs[name], f"config.runs.{name}")
 
@@ -236,7 +246,20 @@ def _check_start(config: ConfigDict, name: str) -> None:
     check_batch(config.batch_size, make_mesh(config.mesh.data, name=name), name=name)
 
 
+def _check_seeds(config: ConfigDict) -> None:
+    for path in ("seeds", "seed"):
+        if complaint := FIELDS[path](config.get(path)):
+            raise UserError(f"config.{path}{complaint}")
+    for run in expand_seeds(config).values():
+        _check_start(run, "config")
+
+
 def _check_grid(config: ConfigDict) -> None:
+    if is_seeds(config):
+        raise UserError(
+            f"config.seeds is {config.seeds} beside config.grid; make the seed an axis instead, as "
+            "in --config.grid.seed=0,1,2"
+        )
     if "runs" in config:
         raise UserError("config.grid stands beside config.runs; a grid is a config of its own")
     axes = axes_of(config) if isinstance(config.grid, ConfigDict) else {}

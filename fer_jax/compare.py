@@ -9,7 +9,7 @@ from fer_jax import calibration, writers
 from fer_jax.arguments import Parser
 from fer_jax.ensemble import distinct_names
 from fer_jax.errors import UsageError, UserError, run_command
-from fer_jax.metrics import wilson
+from fer_jax.flags import add_faces, read_faces
 from fer_jax.paired import RESAMPLES, bootstrap_difference, contingency, mcnemar
 from fer_jax.predictions import Predictions, check_same_faces, mostly_same
 
@@ -54,14 +54,14 @@ def main(argv: list[str] | None = None) -> None:
     """Compare two finished classifiers on the same faces, A minus B."""
     parser = Parser("fer_jax.compare", main.__doc__)
     parser.add_argument("workdirs", type=Path, nargs=2, metavar="WORKDIR", help="A, then B")
-    calibration.add_faces(parser)
+    add_faces(parser)
     parser.add_argument("--out", type=Path, help="folder (default: runs/compare/A-B)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument(
         "--faces", type=int, default=SHOWN, help=f"in the picture grid (default: {SHOWN})"
     )
     arguments = parser.parse_args(argv)
-    faces = calibration.read_faces(arguments, fitted=False)
+    faces = read_faces(arguments, fitted=False)
     if arguments.faces < 1:
         raise UsageError(f"--faces={arguments.faces}: expected 1 or more")
     folders, data_dir = arguments.workdirs, arguments.data_dir
@@ -130,6 +130,8 @@ def _check_same_data(runs: list[dict[str, Any]], names: list[str]) -> None:
 
 
 def _with_interval(said: Predictions) -> dict[str, float]:
+    from fer_jax.metrics import wilson
+
     low, high = wilson(int(said.right.sum()), len(said.labels))
     return {"accuracy": said.accuracy, "accuracy_low": low, "accuracy_high": high}
 

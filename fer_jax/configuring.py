@@ -101,7 +101,8 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     return json.loads(json.dumps(config.to_dict()))
 
 
-# Fields that training does not depend on: how it is measured and how it reaches the devices.
+# Fields that training does not depend on: how it is measured and how it reaches the devices. So is
+# data.device_budget_mb.
 OUTSIDE_TRAINING = (
     "evaluation", "init_dir", "mesh", "steps_per_dispatch", "points_per_program",
     "checkpoint_minutes",
@@ -141,6 +142,8 @@ LATER = {
     "optim.thaw_epochs": {},
     "evaluation.feature_maps": [],
     "points_per_program": 0,
+    "seeds": 1,
+    "data.device_budget_mb": 2048.0,
 }
 
 
@@ -149,7 +152,9 @@ def config_hash(config: ConfigDict) -> str:
 
     The study's distortion counts only for a run that trains on it.
     """
-    fields = _without_later(to_json(config))
+    fields = to_json(config)
+    fields.get("data", {}).pop("device_budget_mb", None)
+    fields = _without_later(fields)
     outside = [*OUTSIDE_TRAINING, *([] if config.train_distortion else ["distortion"])]
     trained = {name: value for name, value in fields.items() if name not in outside}
     return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:12]
@@ -185,12 +190,17 @@ def _without_later(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def is_study(config: ConfigDict) -> bool:
     """Tell whether the config stands for several runs instead of being one: `grid.runs_of`."""
-    return "runs" in config or is_grid(config)
+    return "runs" in config or is_grid(config) or is_seeds(config)
 
 
 def is_grid(config: ConfigDict) -> bool:
     """Tell whether the config lists values of some fields, and is a run at each point of them."""
     return "grid" in config
+
+
+def is_seeds(config: ConfigDict) -> bool:
+    """Tell whether the config asks for several seeds, and is a run of each."""
+    return config.get("seeds", 1) != 1
 
 
 def is_pattern(key: str) -> bool:

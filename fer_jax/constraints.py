@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -26,8 +26,8 @@ def whole(least: int, most: float = math.inf) -> Check:
 
 
 def one_of(known: Iterable[str]) -> Check:
-    """Make the check of a name."""
-    known = tuple(known)
+    """Make the check of a name; what is put into a table of names later is known too."""
+    known = known if isinstance(known, Mapping) else tuple(known)
 
     def check(value):
         fits = isinstance(value, str) and value in known

@@ -37,7 +37,7 @@ def corrupt_split(
     batches = []
     for start in range(0, n, BATCH):
         index = np.minimum(np.arange(start, start + BATCH), n - 1)
-        corrupted = _corrupt_batch(
+        corrupted = corrupt_batch(
             split.images[index], split.keys[index], level, np.uint32(draw), seed, name=name
         )
         batches.append(np.asarray(corrupted))
@@ -52,7 +52,14 @@ def to_bytes(images: jax.Array) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames="name")
-def _corrupt_batch(images, face_keys, level, draw, seed, *, name):
+def corrupt_batch(
+    images: jax.Array, face_keys: jax.Array, level, draw, seed, *, name: str
+) -> jax.Array:
+    """Corrupt faces u8 `[b, h, w, c]`, known by the u32 hashes of their pixels `[b]`; gives u8.
+
+    `level`, a number or `[b]`, is in the unit of the corruption `name`, which is not "jpeg"; `draw`
+    and `seed` as in `corrupt_split`.
+    """
     first = draw_keys(seed, face_keys)
     others = jax.vmap(jax.random.fold_in, in_axes=(0, None))(first, draw)
     keys = jnp.where(draw == 0, first, others)

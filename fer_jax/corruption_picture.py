@@ -1,14 +1,15 @@
 """Draw a synthetic face under every corruption: `python -m fer_jax.corruption_picture`."""
 
-from pathlib import Path
+from fer_jax.commands.corruption_picture import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer_jax.arguments import Parser
 from fer_jax.corrupting import corrupt_split
 from fer_jax.data import Split, synthetic
-from fer_jax.errors import run_command
 from fer_jax.ops.corruptions import CORRUPTIONS, SEVERITIES
 from fer_jax.report import plots
 from fer_jax.report.style import INK, MUTED
@@ -47,19 +48,8 @@ def corruption_picture(split: Split) -> Figure:
     return figure
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Draw the corruptions of FER2013-C on a face that is drawn, not photographed."""
-    parser = Parser("fer_jax.corruption_picture", main.__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/fer2013-c.png"), help="the PNG")
-    parser.add_argument("--seed", type=int, default=0, help="of the face and its noise")
-    arguments = parser.parse_args(argv)
-    drawn = synthetic.load(seed=arguments.seed, sizes=(7, 7, 70))["test"]
+def draw_face(seed: int) -> Split:
+    """Draw one synthetic face with an emotion that corruptions can hide."""
+    drawn = synthetic.load(seed=seed, sizes=(7, 7, 70))["test"]
     first = np.flatnonzero(drawn.labels == EMOTION)[:1]
-    face = Split(*(array if array is None else array[first] for array in drawn))
-    plots.save_png(corruption_picture(face), arguments.out)
-    print(arguments.out)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return Split(*(array if array is None else array[first] for array in drawn))

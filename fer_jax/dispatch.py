@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from fer_jax.data import Split
 from fer_jax.metrics import Confusion
-from fer_jax.sharding import replicated, split_batch
+from fer_jax.sharding import put, replicated, split_batch
 from fer_jax.state import TrainState
 from fer_jax.steps import Batch, SoftBatch
 
@@ -30,13 +30,14 @@ def make_dispatch(step: Step, mesh: Mesh, *, steps: int) -> Dispatch:
 
     `train(state, totals, faces, indices, lr_scale)` takes the whole dataset `faces` (a `Batch`
     that stays on the devices) and indices i32 `[steps, b]`, and returns the state after all steps
-    and the totals with their confusions added.
+    and the totals with their confusions added. Without `faces` (None) the batches `[steps, b, ...]`
+    themselves stand in the place of the indices.
     """
     steps = choose_steps(mesh, steps)
 
-    def body(carry, index, *, faces, lr_scale):
+    def body(carry, chosen, *, faces, lr_scale):
         state, totals = carry
-        batch = jax.tree.map(lambda array: array[index], faces)
+        batch = chosen if faces is None else jax.tree.map(lambda array: array[chosen], faces)
         batch = jax.lax.with_sharding_constraint(batch, split_batch(mesh))
         state, confusion = step(state, batch, lr_scale)
         return (state, totals + confusion), None
@@ -44,11 +45,25 @@ def make_dispatch(step: Step, mesh: Mesh, *, steps: int) -> Dispatch:
     @partial(jax.jit, donate_argnums=(0, 1), out_shardings=replicated(mesh))
     def train(state, totals, faces, indices, lr_scale):
         one = partial(body, faces=faces, lr_scale=lr_scale)
-        if indices.shape[0] == 1:
-            return one((state, totals), indices[0])[0]
+        if jax.tree.leaves(indices)[0].shape[0] == 1:
+            return one((state, totals), jax.tree.map(lambda array: array[0], indices))[0]
         return jax.lax.scan(one, (state, totals), indices)[0]
 
     return Dispatch(train, steps)
+
+
+def take_batches(indices: jax.Array, first: int, last: int) -> jax.Array:
+    """Take batches of an epoch's `indices`, i32 `[last - first, b]`; compiled once a length.
+
+    Python's slice would send its numbers to the device implicitly, which a transfer guard refuses.
+    """
+    place = put(np.int32(first), indices.sharding)
+    return _take(indices, place, count=last - first)
+
+
+@partial(jax.jit, static_argnames="count")
+def _take(indices, first, *, count) -> jax.Array:
+    return jax.lax.dynamic_slice_in_dim(indices, first, count)
 
 
 def choose_steps(mesh: Mesh, steps: int) -> int:
@@ -81,7 +96,7 @@ def put_faces(split: Split, mesh: Mesh) -> Batch | SoftBatch:
     faces = Batch(split.images, split.labels)
     if split.targets is not None:
         faces = SoftBatch(*faces, split.targets)
-    return jax.device_put(faces, replicated(mesh))
+    return put(faces, replicated(mesh))
 
 
 def make_order(

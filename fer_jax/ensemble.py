@@ -14,7 +14,7 @@ from fer_jax.ensemble_rules import (
     MEANINGS, RULES, Members, best_single, cross_validate, fit_rule, stack, weighted_mean,
 )
 from fer_jax.errors import UsageError, UserError, run_command
-from fer_jax.metrics import wilson
+from fer_jax.flags import add_faces, read_faces
 from fer_jax.paired import RESAMPLES, bootstrap_difference, disagreement, mcnemar
 from fer_jax.predictions import Predictions, check_apart, cross_entropy
 
@@ -141,13 +141,13 @@ def main(argv: list[str] | None = None) -> None:
         "workdirs", type=Path, nargs="+", metavar="WORKDIR",
         help="of finished runs; a study's stands for all its classifiers",
     )
-    calibration.add_faces(parser)
+    add_faces(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("runs/ensemble"), help="folder (default: runs/ensemble)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of bootstrap, folds and bags")
     arguments = parser.parse_args(argv)
-    faces = calibration.read_faces(arguments)
+    faces = read_faces(arguments)
     from fer_jax import host, provenance, results
     from fer_jax.data import class_names
     from fer_jax.finished import read_predictions
@@ -194,6 +194,8 @@ def _against(
     probabilities: np.ndarray, labels: np.ndarray, right_best: np.ndarray, seed: int
 ) -> dict[str, Any]:
     """Measure answers, and their difference from the best single model's on the same faces."""
+    from fer_jax.metrics import wilson
+
     right = probabilities.argmax(1) == labels
     low, high = wilson(int(right.sum()), len(right))
     ahead, behind = int((right & ~right_best).sum()), int((right_best & ~right).sum())

@@ -1,9 +1,12 @@
 """Evaluate a model over a whole split; as a command, add an evaluation to a run's results."""
 
-import math
+from fer_jax.commands.evaluate import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -12,15 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from fer_jax import metrics
-from fer_jax.arguments import Parser
+from fer_jax import metrics, processes
 from fer_jax.data import Split
-from fer_jax.data.splits import SPLITS
-from fer_jax.errors import UsageError, run_command, suggest
 from fer_jax.metrics import Confusion
-from fer_jax.ops.distortion import DISTORTIONS, check_strength
-from fer_jax.preprocess import AVERAGES, VIEWS, Preprocess, prepare
-from fer_jax.sharding import split_batch
+from fer_jax.preprocess import Preprocess, prepare
+from fer_jax.sharding import put, split_batch
 from fer_jax.steps import Batch, eval_step, to_unit
 
 
@@ -64,9 +63,9 @@ def evaluate(
         )
         # Not inside the program: totals placed otherwise than its output would compile it twice.
         totals += confusion
-        probabilities.append(some)
+        probabilities.append(processes.fetch(some))
         advance()
-    return totals, np.concatenate(probabilities)[np.asarray(padded.mask).ravel()]
+    return totals, np.concatenate(probabilities)[processes.fetch(padded.mask).ravel()]
 
 
 def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
@@ -84,7 +83,7 @@ def pad_split(split: Split, mesh: Mesh, *, batch_size: int) -> Padded:
         batches(split.keys),
         batches(np.ones(n, bool)),
     )
-    return jax.device_put(padded, split_batch(mesh, axis=1))
+    return put(padded, split_batch(mesh, axis=1))
 
 
 @partial(jax.jit, static_argnames=("model", "preprocess"))
@@ -121,108 +120,3 @@ def _evaluate_batch(variables, padded, i, strength, seed, **static):
     batch, face_keys, mask = jax.tree.map(lambda array: array[i], padded)
     keys = draw_keys(seed, face_keys)
     return eval_step(variables, batch, mask, keys, strength, **static)
-
-
-def parse_distortion(text: str) -> tuple[str, float]:
-    """Read `NAME:STRENGTH` or `clean`.
-
-    Raises:
-      UsageError: an unknown name (the known ones are listed), or a strength that is missing, no
-        number or out of range.
-    """
-    name, _, strength = text.partition(":")
-    if text == "clean":
-        return name, 0.0
-    if name == "clean":
-        raise UsageError(f"--distortion={text} has a strength; clean faces have none, write clean")
-    if name not in DISTORTIONS:
-        raise UsageError(f"unknown distortion {name!r}. {suggest(name, ['clean', *DISTORTIONS])}")
-    try:
-        value = float(strength)
-    except ValueError:
-        value = math.nan
-    try:
-        check_strength(name, value)
-    except ValueError as error:
-        raise UsageError(f"--distortion={text}: {error}; write it like {name}:0.3") from None
-    return name, value
-
-
-# What --suite has flags for, with what each is without one.
-SUITE_FLAGS = {
-    "draws": (10, "draws of each random corruption"),
-    "faces": ("all", "only so many faces, evenly spread over the split"),
-    "reference": ("the study's plain VGG", "workdir of the run whose errors are 100 %%"),
-    "filter": ("none", "median:SIZE or nlm:H in front of the classifier"),
-}
-
-
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Evaluate the run in a workdir and add what comes out to its results and report."""
-    parser = Parser("fer_jax.evaluate", main.__doc__)
-    parser.add_argument("--workdir", type=Path, required=True, help="of a finished run")
-    parser.add_argument(
-        "--data_dir", help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
-    )
-    parser.add_argument("--split", default="test", help=f"{', '.join(SPLITS)} (default: test)")
-    parser.add_argument(
-        "--distortion", default="clean", metavar="NAME:STRENGTH",
-        help=f"{', '.join(DISTORTIONS)} with a strength, or clean (default)",
-    )
-    parser.add_argument("--views", default="plain", help=f"{', '.join(VIEWS)} (default: plain)")
-    parser.add_argument(
-        "--average", default="probabilities",
-        help=f"what is averaged over the views: {', '.join(AVERAGES)} (default: probabilities)",
-    )
-    parser.add_argument(
-        "--probabilities", type=Path, metavar="OUT.npz",
-        help="write row ids, labels and probabilities there",
-    )
-    parser.add_argument(
-        "--suite", metavar="fer2013-c", help="evaluate under all of its corruptions instead"
-    )
-    for name, (default, meaning) in SUITE_FLAGS.items():
-        parser.add_argument(f"--{name}", help=f"with --suite: {meaning} (default: {default})")
-    arguments = parser.parse_args(argv)
-    distortion, strength = parse_distortion(arguments.distortion)
-    for name, value, known in (
-        ("split", arguments.split, SPLITS), ("views", arguments.views, VIEWS),
-        ("average", arguments.average, AVERAGES),
-    ):
-        if value not in known:
-            raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
-    for name in SUITE_FLAGS:
-        if not arguments.suite and getattr(arguments, name) is not None:
-            raise UsageError(f"--{name} is for a suite; add --suite=fer2013-c")
-    # Here and not above: a finished run evaluates, so it imports this module.
-    from fer_jax import host
-
-    host.prepare_process()
-    if arguments.suite:
-        from fer_jax.suite import run_suite
-
-        run_suite(arguments)
-        return
-    from fer_jax.finished import add_evaluation
-
-    evaluation = add_evaluation(
-        arguments.workdir,
-        data_dir=arguments.data_dir,
-        split=arguments.split,
-        views=arguments.views,
-        average=arguments.average,
-        distortion=distortion,
-        strength=strength,
-        probabilities_path=arguments.probabilities,
-    )
-    value = evaluation["accuracy"]
-    score = "" if value is None else f", accuracy {value:.4f}"
-    loss = "nan" if evaluation["loss"] is None else f"{evaluation['loss']:.4f}"
-    print(f"{arguments.split} {arguments.distortion}: loss {loss}{score}")
-    for alarm in evaluation["alarms"]:
-        print(f"alarm: {alarm}")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,10 +1,13 @@
 """Write files whole: beside their place first, then renamed into it."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from fer_jax import processes
 
 
 @contextlib.contextmanager
@@ -12,11 +15,14 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file beside `path` for bytes; it takes that place when the block ends well.
 
     No reader, and no later run after a crash, sees half of it; if the block fails, what stood at
-    `path` is untouched and nothing stays beside it.
+    `path` is untouched and nothing stays beside it. Of a run's several processes one writes.
 
     Raises:
       OSError: it cannot be written; the error names `path`.
     """
+    if not processes.writes():
+        yield io.BytesIO()
+        return
     path = Path(path)
     beside = path.with_name(path.name + ".tmp")
     try:

@@ -16,6 +16,7 @@ from fer_jax.data import Split
 from fer_jax.errors import UserError, suggest
 from fer_jax.predictions import Predictions
 from fer_jax.report import write_report
+from fer_jax.sharding import make_local_mesh
 from fer_jax.state import evaluated, variables
 from fer_jax.train import Run, prepare
 
@@ -36,8 +37,8 @@ def load_run(workdir: Path, *, data_dir: str | None = None) -> Finished:
     """
     held = results.read_run(workdir)
     config = from_json(held["config"])
-    config.mesh.data = 1  # wherever it was trained
-    run = prepare(config, Path(workdir), data_dir=data_dir)
+    # On one device, wherever it was trained.
+    run = prepare(config, Path(workdir), data_dir=data_dir, mesh=make_local_mesh())
     weights = checkpoint.load_variables(
         workdir, step=held["weights_step"], like=evaluated(run.state), average=config.ema > 0
     )

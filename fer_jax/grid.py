@@ -3,24 +3,38 @@
 `config.grid` mirrors the config, with a tuple of values where the config has one:
 `{"optim": {"learning_rate": (1e-3, 1e-2)}, "model": {"dropout": (0.0, 0.3)}}` is four runs. The
 first axis, in alphabetical order, varies slowest. A grid is trained as a study of its points.
+So is `config.seeds = 4`: four runs that differ in their seed alone.
 """
 
 import itertools
 import re
 from typing import Any
 
-from flax.traverse_util import unflatten_dict
 from ml_collections import ConfigDict
 
-from fer_jax.configuring import is_grid
+from fer_jax.configuring import is_grid, is_seeds
 
 # Longer names become `point-007`: with the names of files inside, some file systems end at 255.
 LONGEST_NAME = 100
 
 
 def runs_of(config: ConfigDict) -> dict[str, ConfigDict]:
-    """Return a study's runs, or a grid's, by their names; the names of a grid are its folders'."""
+    """Return the runs of a study, a grid or several seeds by their names, which are folders'."""
+    if is_seeds(config):
+        return expand_seeds(config)
     return expand(config) if is_grid(config) else dict(config.runs)
+
+
+def expand_seeds(config: ConfigDict) -> dict[str, ConfigDict]:
+    """Return the run of each seed, as `seed0`, `seed1`, ...: the runs that these seeds are alone.
+
+    They are numbered from 0, wherever `config.seed` begins.
+    """
+    runs = {}
+    for i in range(config.seeds):
+        runs[f"seed{i}"] = config.copy_and_resolve_references()
+        runs[f"seed{i}"].update({"seed": config.seed + i, "seeds": 1})
+    return runs
 
 
 def expand(config: ConfigDict) -> dict[str, ConfigDict]:
@@ -51,6 +65,9 @@ def axes_of(config: ConfigDict) -> dict[str, Any]:
 
 def set_axis(config: ConfigDict, path: str, values: tuple[Any, ...]) -> None:
     """List the values of a field of a config, which makes it a grid if it was none."""
+    # Here and not above: it takes a second, which no flag should wait for.
+    from flax.traverse_util import unflatten_dict
+
     axes = axes_of(config) if is_grid(config) else {}
     with config.unlocked():
         config.grid = ConfigDict(unflatten_dict({**axes, path: values}, sep="."))

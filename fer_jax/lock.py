@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from fer_jax import processes
 from fer_jax.errors import UserError
 
 try:
@@ -25,13 +26,14 @@ def hold(*folders: Path) -> Iterator[None]:
     """Keep other processes out of the folders, which are made if they are missing.
 
     The lock is flock's on `FOLDER/.lock`. It ends with the process, however that ends, so the file
-    that stays behind locks nothing. Where the file system has no locks, a warning says so.
+    that stays behind locks nothing. Where the file system has no locks, a warning says so. Of a
+    run's several processes the one that writes holds it.
 
     Raises:
       UserError: another process holds one of them.
     """
     with contextlib.ExitStack() as stack:
-        for folder in folders:
+        for folder in folders if processes.writes() else ():
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
             stack.callback(os.close, descriptor)

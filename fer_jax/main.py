@@ -26,12 +26,14 @@ def main(argv: list[str] | None = None) -> None:
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     logging.getLogger("jax").setLevel(logging.WARNING)
     # After the flags, so that a wrong one is answered at once.
-    from fer_jax import host, report, study
+    from fer_jax import host, processes, report, study
 
     host.prepare_process()
-    study.run(config, workdir, data_dir=flags.data_dir)
-    report.print_tables(workdir)
-    print(f"report: {workdir / 'report.html'}")
+    with processes.joined(flags.coordinator, flags.num_processes, flags.process_id):
+        study.run(config, workdir, data_dir=flags.data_dir)
+        if processes.writes():
+            report.print_tables(workdir)
+            print(f"report: {workdir / 'report.html'}")
 
 
 def make_parser() -> Parser:
@@ -56,6 +58,13 @@ def make_parser() -> Parser:
         "--data_dir", metavar="DIR",
         help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)",
     )
+    parser.add_argument(
+        "--coordinator", metavar="HOST:PORT",
+        help="of several processes that train together: where the first one listens; on SLURM, "
+        "GKE and Open MPI they find each other (docs/scaling.md)",
+    )
+    parser.add_argument("--num_processes", type=int, metavar="N", help="how many they are")
+    parser.add_argument("--process_id", type=int, metavar="I", help="which this one is: 0 to N-1")
     return parser
 
 

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 # Below so many discordant faces the chi-square is no good approximation of the binomial.
 FEW = 25
@@ -34,11 +34,11 @@ def mcnemar(only_a: int, only_b: int) -> dict[str, Any]:
         raise ValueError(f"got {only_a} and {only_b} discordant faces; expected no negative count")
     discordant = only_a + only_b
     if discordant < FEW:
-        p = stats.binomtest(only_a, discordant).pvalue if discordant else 1.0
+        p = scipy.stats.binomtest(only_a, discordant).pvalue if discordant else 1.0
         return {"test": "exact", "statistic": None, "p": float(p)}
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / discordant
     return {
-        "test": "chi-square", "statistic": statistic, "p": float(stats.chi2.sf(statistic, 1)),
+        "test": "chi-square", "statistic": statistic, "p": float(scipy.stats.chi2.sf(statistic, 1)),
     }
 
 

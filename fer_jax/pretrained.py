@@ -1,5 +1,10 @@
 """Start a network from a file of weights: `python -m fer_jax.pretrained FILE --config=...`."""
 
+from fer_jax.commands.pretrained import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 from collections import Counter
 from collections.abc import Iterable
 from math import isqrt, prod
@@ -10,16 +15,10 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from fer_jax.arguments import Parser
-from fer_jax.checks import check_run
-from fer_jax.configuring import load_config
-from fer_jax.errors import UserError, run_command, suggest
+from fer_jax.errors import UserError, suggest
 from fer_jax.ops.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from fer_jax.summary import choose_run
-from fer_jax.transfer import shapes_of
 from fer_jax.weight_files import hash_file, read_weights
 from fer_jax.weight_layouts import DENSE, LAYOUTS, NETWORKS, Layout
 
@@ -263,22 +262,6 @@ def make_table(pretrained: Pretrained, *, title: str) -> Table:
     return table
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Show what a file of pretrained weights brings to a config's network; nothing is trained."""
-    parser = Parser("fer_jax.pretrained", main.__doc__)
-    parser.add_argument("file", metavar="FILE", help="a .pth, .safetensors or .h5 file of weights")
-    parser.add_argument("--config", required=True, metavar="FILE.py[:VARIANT]")
-    parser.add_argument("--run", metavar="NAME", help="which run of a study")
-    arguments = parser.parse_args(argv)
-    reference = arguments.config
-    config = choose_run(load_config(reference), arguments.run, reference=reference)
-    check_run(config)
-    loaded = load(arguments.file, shapes_of(config), network=config.model.name)
-    title = f"{Path(arguments.file).name}, {loaded.layout}"
-    Console().print(make_table(loaded, title=title))
-
-
 def _dense_left_new(given, shapes, layout) -> dict[str, str]:
     """Say of each dense layer that cannot be taken why: what follows a new one reads noise."""
     reasons: dict[str, str] = {}
@@ -336,7 +319,3 @@ def _some(names: list[str]) -> str:
 
 def _by(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -43,11 +43,12 @@ def commit() -> str | None:
 
 def device() -> str:
     """Name the accelerators, or the processor and its usable cores."""
-    devices = jax.devices()
+    devices, count = jax.devices(), jax.process_count()
+    shared = f", {count} processes" if count > 1 else ""
     if devices[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return f"{cores} CPU cores ({_processor()})"
-    return f"{len(devices)} x {devices[0].device_kind}"
+        return f"{cores} CPU cores ({_processor()}){shared}"
+    return f"{len(devices)} x {devices[0].device_kind}{shared}"
 
 
 def command() -> str:

@@ -11,7 +11,7 @@ from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, predictions, provenance, samples, writers
+from fer_jax import checkpoint, metrics, predictions, processes, provenance, samples, writers
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
 from fer_jax.configuring import config_hash, differences, from_json, to_json
@@ -23,6 +23,7 @@ from fer_jax.optim import FROZEN, label_parameters
 from fer_jax.predictions import Predictions, name_entry
 from fer_jax.preprocess import VIEWS, read_preprocess
 from fer_jax.state import evaluated, variables
+from fer_jax.streaming import MEGABYTE
 
 SCHEMA = 1
 RESULTS, CONFIG = "results.json", "config.json"
@@ -153,7 +154,7 @@ def load_data(config: ConfigDict, data_dir: str | None) -> dict[str, Split]:
     sizes = tuple(size or None for size in config.data.sizes)
     return load_splits(
         config.data.dataset, protocol=config.data.protocol, data_dir=data_dir, seed=config.seed,
-        sizes=sizes if any(sizes) else None,
+        sizes=sizes if any(sizes) else None, budget=config.data.device_budget_mb * MEGABYTE,
     )
 
 
@@ -221,6 +222,7 @@ def write(
     warn_of(described)
     samples.write_pictures(config, workdir, weights[None], splits, model=model)
     writers.write_json(Path(workdir) / RESULTS, described)
+    processes.meet(f"the results of {Path(workdir).name}")  # of which another run may begin
     return described
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from fer_jax import feature_maps, predictions, writers
+from fer_jax import feature_maps, predictions, processes, writers
 from fer_jax.data import Split
 from fer_jax.evaluate import draw_keys, reconstruct
 from fer_jax.ops.distortion import distort_each
@@ -23,6 +23,10 @@ def write_pictures(
     model: Any,
 ) -> None:
     """Write the faces that the report shows: denoised ones, named ones, and maps if asked for."""
+    if not processes.writes():
+        return
+    if processes.several():
+        weights = jax.device_get(weights)  # the others do not take part in this
     if config.model.name in DENOISING:
         write_samples(config, workdir, weights, splits["test"], model=model)
     if config.task == "classify":

@@ -24,11 +24,12 @@ from fer_jax import checkpoint, models, results, signals, train, writers
 from fer_jax.alarms import Watch
 from fer_jax.checkpoint import Saved
 from fer_jax.data import Split
-from fer_jax.dispatch import choose_steps, make_order, put_faces
+from fer_jax.dispatch import choose_steps, make_order, put_faces, take_batches
 from fer_jax.evaluate import pad_split
 from fer_jax.optim import make_tx
 from fer_jax.sharding import replicated, split_batch
 from fer_jax.state import TrainState
+from fer_jax.streaming import streams
 from fer_jax.train import Run
 
 # Fields that a program takes as numbers, so that its points may differ in them.
@@ -81,7 +82,7 @@ def train_stack(points: list[Point], folder: Path, *, data_dir: str | None = Non
     Raises:
       Stopped: SIGTERM or Ctrl-C; the stack is saved and the same call goes on from it.
     """
-    runs = _prepare(points, data_dir)
+    runs = prepare(points, data_dir)
     for point in points:
         identified = results.identify(point.upstream)
         results.claim(point.workdir, point.config, upstream=identified)
@@ -100,7 +101,7 @@ def fit(runs: list[Run], folder: Path, checkpointer: Any) -> Saved:
     """
     first, title = runs[0], f"{len(runs)} points"
     config, mesh = first.config, first.mesh
-    saved = _start(runs)
+    saved = begin(runs)
     saved = checkpoint.restore(checkpointer, saved) or saved
     if int(saved.state.step):
         logging.info("%s go on from step %d", title, int(saved.state.step))
@@ -134,7 +135,7 @@ def fit(runs: list[Run], folder: Path, checkpointer: Any) -> Saved:
             began, step = time.monotonic(), int(saved.state.step)
             going = [i for i, own in enumerate(saved.loop["points"]) if not own["stop"]]
             saved = train.run_epoch(
-                first, saved, partial(program, _draw_orders(orders, saved)),
+                first, saved, partial(program, draw_orders(orders, saved)),
                 checkpointer, requested, display, steps=steps, points=len(going),
             )
             images = (int(saved.state.step) - step) * config.batch_size
@@ -169,6 +170,11 @@ def make_program(runs: list[Run]) -> Any:
     config, mesh = first.config, first.mesh
     values = _values(runs)
     same = all(run.splits is first.splits for run in runs)
+    if streams(config, first.splits["train"]):
+        logging.warning(
+            "warning: points of one program have their faces on the devices, whatever "
+            "config.data.device_budget_mb; with config.points_per_program=1 they stream"
+        )
     faces = put_faces(first.splits["train"] if same else _stack_splits(runs), mesh)
 
     def step(state, totals, going, scale, values, faces, index):
@@ -205,14 +211,14 @@ def make_program(runs: list[Run]) -> Any:
 
     def program(orders, saved, start, end):
         going = np.array([not own["stop"] for own in saved.loop["points"]])
-        return advance(
-            saved.state, saved.totals, going, saved.plateau.scale, faces, orders[start:end]
-        )
+        going = jax.device_put(going, sharding)
+        batches = take_batches(orders, start, end)
+        return advance(saved.state, saved.totals, going, saved.plateau.scale, faces, batches)
 
     return program
 
 
-def _prepare(points: list[Point], data_dir: str | None) -> list[Run]:
+def prepare(points: list[Point], data_dir: str | None) -> list[Run]:
     """Prepare the first run and change in its copies what is each point's own."""
     first = train.prepare(
         points[0].config, points[0].workdir, data_dir=data_dir, start=points[0].start
@@ -232,7 +238,7 @@ def _prepare(points: list[Point], data_dir: str | None) -> list[Run]:
     return runs
 
 
-def _start(runs: list[Run]) -> Saved:
+def begin(runs: list[Run]) -> Saved:
     """Stack the points' first states; what only the end needs, the best weights, beside them."""
     mesh = runs[0].mesh
     sharding = _sharding(len(runs), mesh)
@@ -335,7 +341,7 @@ def _values(runs: list[Run]) -> dict[str, jax.Array]:
     return found
 
 
-def _draw_orders(orders: list[Callable[..., jax.Array]], saved: Saved) -> jax.Array:
+def draw_orders(orders: list[Callable[..., jax.Array]], saved: Saved) -> jax.Array:
     """Draw each point's order of the epoch as i32 `[steps, k, b]`."""
     keys, epoch = saved.state.key, saved.loop["epoch"]
     return jnp.stack([draw(keys[i], epoch) for i, draw in enumerate(orders)], axis=1)

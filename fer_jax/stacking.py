@@ -4,10 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from fer_jax.errors import UserError
 from fer_jax.predictions import cross_entropy
@@ -60,20 +56,26 @@ def _features(probabilities: np.ndarray) -> np.ndarray:
 
 def _held_out_loss(features, labels, c, *, classes, seed) -> float:
     """Return the mean cross-entropy of faces that the fold's fit did not see."""
+    from sklearn.model_selection import KFold
+
     held = np.empty((len(labels), classes))
     for rest, fold in KFold(FOLDS, shuffle=True, random_state=seed).split(features):
         held[fold] = _predict(_fit(features[rest], labels[rest], c), features[fold], classes)
     return cross_entropy(held, labels)
 
 
-def _fit(features: np.ndarray, labels: np.ndarray, c: float) -> Pipeline:
+def _fit(features: np.ndarray, labels: np.ndarray, c: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     # Standardised, so that one penalty suits every member and the solver converges soon.
     return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000)).fit(
         features, labels
     )
 
 
-def _predict(model: Pipeline, features: np.ndarray, classes: int) -> np.ndarray:
+def _predict(model: Any, features: np.ndarray, classes: int) -> np.ndarray:
     found = np.zeros((len(features), classes))
     found[:, model.classes_] = model.predict_proba(features)
     return found

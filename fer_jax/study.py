@@ -8,10 +8,12 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from fer_jax import lock, pretrained, results, stacks, transfer, writers
+from fer_jax import lock, pretrained, processes, results, stacks, transfer, writers
 from fer_jax.alarms import LEAST_SPREAD, recon_spread
 from fer_jax.checks import check_config
-from fer_jax.configuring import config_hash, is_grid, is_pattern, is_study, load_config
+from fer_jax.configuring import (
+    config_hash, is_grid, is_pattern, is_seeds, is_study, load_config,
+)
 from fer_jax.errors import UserError, suggest
 from fer_jax.evaluate import pad_split
 from fer_jax.finished import complete, load_run
@@ -28,8 +30,8 @@ SIBLING = "runs."
 def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> None:
     """Train what is missing of a run, a study or a grid, evaluate it, and write results and report.
 
-    A study's runs live in `workdir/NAME`, a grid's points likewise; its results.json is the list
-    of theirs. A killed study goes on where it was.
+    A study's runs live in `workdir/NAME`, the points of a grid or of several seeds likewise; its
+    results.json is the list of theirs. A killed study goes on where it was.
 
     Raises:
       UserError: whatever stops one of the runs.
@@ -39,22 +41,27 @@ def run(config: ConfigDict, workdir: Path, *, data_dir: str | None = None) -> No
         refuse_circles(config, workdir, siblings={})
         with lock.hold(workdir):
             run_one(config, workdir, siblings={}, data_dir=data_dir)
-            write_report(workdir)
+            if processes.writes():
+                write_report(workdir)
         return
     if (workdir / results.CONFIG).exists():
         raise UserError(f"{workdir} holds a run; choose another --workdir for this study")
     runs = {name: (run_config, workdir / name) for name, run_config in runs_of(config).items()}
-    siblings = runs | (share_upstream(runs, workdir) if is_grid(config) else {})
+    points = is_grid(config) or is_seeds(config)  # which may share programs
+    siblings = runs | (share_upstream(runs, workdir) if points else {})
     for run_config, run_workdir in siblings.values():
         refuse_circles(run_config, run_workdir, siblings=siblings)
     with lock.hold(workdir, *(run_workdir for _, run_workdir in siblings.values())):
         if is_grid(config):
             writers.write_json(workdir / results.GRID, {"points": points_of(config)})
+        if points:
             train_stacks(runs, workdir, siblings=siblings, data_dir=data_dir)
         collected = [
             run_one(run_config, run_workdir, siblings=siblings, data_dir=data_dir)
             for run_config, run_workdir in runs.values()
         ]
+        if not processes.writes():
+            return
         writers.write_json(workdir / results.RESULTS, collected)
         if is_grid(config):
             write_csv(workdir)

@@ -1,6 +1,10 @@
 """Show a config's network layer by layer, from shapes alone: no data are read, nothing computed."""
 
-import json
+from fer_jax.commands.summary import main
+
+if __name__ == "__main__":  # before the imports that --help need not wait for
+    raise SystemExit(main())
+
 from collections import Counter
 from functools import partial
 from math import prod
@@ -11,19 +15,16 @@ import jax
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fer_jax import models
-from fer_jax.arguments import Parser
-from fer_jax.checks import check_run, explain_network
-from fer_jax.configuring import is_study, load_config
+from fer_jax.checks import explain_network
+from fer_jax.configuring import is_study
 from fer_jax.data.splits import face_shape
-from fer_jax.errors import UsageError, run_command, suggest
+from fer_jax.errors import UsageError, suggest
 from fer_jax.grid import runs_of
 from fer_jax.optim import label_parameters, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
-from fer_jax.results import count_parameters
 from fer_jax.state import TrainState, init_state
 
 
@@ -133,32 +134,8 @@ def choose_run(config: ConfigDict, name: str | None, *, reference: str) -> Confi
     return known[name]
 
 
-@run_command
-def main(argv: list[str] | None = None) -> None:
-    """Print the layers of a config's network, or its parameter counts as JSON."""
-    parser = Parser("fer_jax.summary", main.__doc__)
-    parser.add_argument("--config", required=True, metavar="FILE.py[:VARIANT]")
-    parser.add_argument("--run", metavar="NAME", help="which run of a study")
-    parser.add_argument("--json", action="store_true", help="print only the counts, as JSON")
-    arguments = parser.parse_args(argv)
-    reference = arguments.config
-    config = choose_run(load_config(reference), arguments.run, reference=reference)
-    check_run(config)
-    layers, state = list_layers(config)
-    counts = count_parameters(state, rules=config.optim.rules)
-    if arguments.json:
-        print(json.dumps(counts))
-        return
-    title = f"{reference} {arguments.run}" if arguments.run else reference
-    Console().print(make_table(layers, counts, title=title))
-
-
 def _sizes(tree) -> Counter[tuple[str, ...]]:
     sizes = Counter()
     for path, leaf in flatten_dict(tree).items():
         sizes[path[:-1]] += prod(leaf.shape)
     return sizes
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

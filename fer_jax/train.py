@@ -1,36 +1,40 @@
 """Train one run and evaluate it: epochs, plateau, early stopping, checkpoints; no maths."""
 
+import json
 import logging
 import signal
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, epochs, metrics, models, results, signals, writers
+from fer_jax import checkpoint, epochs, metrics, models, processes, results, signals, writers
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
+from fer_jax.configuring import to_json
 from fer_jax.data import Split
 from fer_jax.data.ferplus import rules_by_split
-from fer_jax.dispatch import make_dispatch, make_order, put_faces
+from fer_jax.dispatch import Dispatch, make_dispatch, make_order, put_faces, take_batches
 from fer_jax.errors import UserError
 from fer_jax.evaluate import pad_split
 from fer_jax.losses import TARGET_LOSSES, balanced_weights, soft_cross_entropy
 from fer_jax.metrics import Confusion
 from fer_jax.optim import make_plateau, make_schedule, make_tx
 from fer_jax.preprocess import input_shape, read_preprocess
-from fer_jax.sharding import check_batch, make_mesh, replicated
+from fer_jax.sharding import check_batch, make_mesh, put, replicated
 from fer_jax.state import TrainState, evaluated, init_state, variables
 from fer_jax.steps import Inputs, Loss, classify_step, denoise_step
+from fer_jax.streaming import streamed, streams
 
 
 class Stopped(UserError):
@@ -81,6 +85,9 @@ def train_and_evaluate(
     if finished is not None:
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)
+    described = json.dumps(to_json(config), sort_keys=True).encode()
+    keys = [split.keys.tobytes() for split in run.splits.values()]
+    processes.check_same("the config or the faces", described, *keys)
     with checkpoint.open_checkpoints(workdir) as checkpointer:
         saved = fit(run, checkpointer)
         if config.restore_best and saved.loop["best_step"] != int(saved.state.step):
@@ -105,10 +112,14 @@ def prepare(
     *,
     data_dir: str | None = None,
     start: dict[str, Any] | None = None,
+    mesh: Mesh | None = None,
 ) -> Run:
-    """Load the data and make model, optimizer and initial state of a run."""
+    """Load the data and make model, optimizer and initial state of a run.
+
+    `mesh` is where it runs, if not where the config says.
+    """
     check_run(config)
-    mesh = make_mesh(config.mesh.data)
+    mesh = mesh or make_mesh(config.mesh.data)
     check_batch(config.batch_size, mesh)
     splits = results.load_data(config, data_dir)
     n = len(splits["train"].labels)
@@ -200,7 +211,8 @@ def fit(run: Run, checkpointer: Any) -> Saved:
     draw_order = make_order(
         run.splits["train"].labels, balance=config.balance, batch_size=config.batch_size
     )
-    faces = put_faces(run.splits["train"], run.mesh)
+    resident = not streams(config, run.splits["train"])
+    faces = put_faces(run.splits["train"], run.mesh) if resident else None
     watch = Watch(run, pad_split(
         run.splits["validation"], run.mesh, batch_size=config.evaluation.batch_size
     ))
@@ -213,10 +225,10 @@ def fit(run: Run, checkpointer: Any) -> Saved:
         while saved.loop["epoch"] < config.epochs and not saved.loop["stop"]:
             began, step = time.monotonic(), int(saved.state.step)
             indices = draw_order(saved.state.key, saved.loop["epoch"])
-            saved = run_epoch(
-                run, saved, partial(_dispatch, dispatch, faces, indices),
-                checkpointer, requested, display, steps=dispatch.steps,
-            )
+            with feed(run, saved, dispatch, faces, indices) as advance:
+                saved = run_epoch(
+                    run, saved, advance, checkpointer, requested, display, steps=dispatch.steps
+                )
             images = (int(saved.state.step) - step) * config.batch_size
             seconds = time.monotonic() - began
             row, saved = close_epoch(run, saved, watch, judge)
@@ -226,8 +238,9 @@ def fit(run: Run, checkpointer: Any) -> Saved:
             for alarm in row["alarms"]:
                 logging.warning("%s, epoch %d: %s", title, row["epoch"], alarm)
             checkpoint.save(checkpointer, saved)
-            if requested:
-                stop(requested[0], checkpointer, saved)
+            heard, = processes.agree(requested[0] if requested else 0)
+            if heard:
+                stop(heard, checkpointer, saved)
     if not config.epochs:  # it is what it starts from
         checkpoint.save(checkpointer, saved)
     return saved
@@ -236,7 +249,7 @@ def fit(run: Run, checkpointer: Any) -> Saved:
 def begin(run: Run) -> Saved:
     """Return what the loop of a run begins with."""
     rest = make_plateau(run.config.optim.plateau).init({}), metrics.empty(run.config.model.classes)
-    plateau, totals = jax.device_put(rest, replicated(run.mesh))
+    plateau, totals = put(rest, replicated(run.mesh))
     return Saved(run.state, plateau, totals, loop=dict(epochs.FRESH))
 
 
@@ -250,10 +263,28 @@ def make_judge(run: Run) -> Callable[[Any, float], Any]:
     )
 
 
-def _dispatch(dispatch, faces, indices, saved, first, last) -> tuple[TrainState, Confusion]:
-    return dispatch.train(
-        saved.state, saved.totals, faces, indices[first:last], saved.plateau.scale
-    )
+@contextmanager
+def feed(
+    run: Run, saved: Saved, dispatch: Dispatch, faces: Any, indices: jax.Array
+) -> Iterator[Callable[[Saved, int, int], tuple[TrainState, Confusion]]]:
+    """Give what `run_epoch` dispatches the rest of an epoch by, whose index batches are `indices`.
+
+    `faces` are the resident ones; None streams the batches.
+    """
+
+    def advance(take, saved, first, last):
+        return dispatch.train(
+            saved.state, saved.totals, faces, take(first, last), saved.plateau.scale
+        )
+
+    if faces is not None:
+        yield partial(advance, partial(take_batches, indices))
+        return
+    start = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
+    with streamed(
+        run.splits["train"], np.asarray(indices), run.mesh, start=start, steps=dispatch.steps
+    ) as take:
+        yield partial(advance, take)
 
 
 def run_epoch(
@@ -270,33 +301,48 @@ def run_epoch(
     """Run the rest of the current epoch; a signal saves and stops it between two dispatches.
 
     `dispatch(saved, first, last)` takes those steps of the epoch, at most `steps`, and returns the
-    new state and totals; of so many `points` of a grid together, where it is not one run.
+    new state and totals; of so many `points` of a grid together, where it is not one run. While the
+    host waits for one dispatch the next is under way, and all transfers are explicit.
     """
     config = run.config
-    position = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
+    step = int(jax.device_get(saved.state.step))
+    position = told = step - saved.loop["epoch"] * run.steps_per_epoch
     shown = last_save = time.monotonic()
-    done = 0
+    under_way = position, None
     while position < run.steps_per_epoch:
         last = min(position + steps, run.steps_per_epoch)
         state, totals = dispatch(saved, position, last)
-        # Waiting keeps the queue short, so that a signal is heard within one dispatch.
-        jax.block_until_ready(totals)
-        done += last - position
-        position = last
-        now = time.monotonic()
         saved = saved._replace(state=state, totals=totals)
-        if now - shown > 0.25 or position == run.steps_per_epoch:
-            speed = points * done * config.batch_size / (now - shown)
-            text = writers.progress_text(saved.loop["epoch"] + 1, config.epochs, totals, speed)
-            display.advance(done, text)
-            shown, done = now, 0
+        position = last
+        # A copy, because the next dispatch takes the totals by donation.
+        before, under_way = under_way, (position, _copy(totals))
+        reached, counted = under_way if position == run.steps_per_epoch else before
+        # Waiting for the dispatch before keeps the queue short, so that a signal is heard soon, and
+        # the device busy.
+        jax.block_until_ready(counted)
+        now = time.monotonic()
+        if counted is not None and (now - shown > 0.25 or position == run.steps_per_epoch):
+            speed = points * (reached - told) * config.batch_size / (now - shown)
+            text = writers.progress_text(
+                saved.loop["epoch"] + 1, config.epochs, jax.device_get(counted), speed
+            )
+            display.advance(reached - told, text)
+            shown, told = now, reached
+        if position == run.steps_per_epoch:
+            break  # the epoch is closed before it is saved
         slow = now - last_save > 60 * config.checkpoint_minutes
-        if (requested or slow) and position < run.steps_per_epoch:
+        heard, slow = processes.agree(requested[0] if requested else 0, int(slow))
+        if heard or slow:
             checkpoint.save(checkpointer, saved)
             last_save = now
-        if requested and position < run.steps_per_epoch:
-            stop(requested[0], checkpointer, saved)
+        if heard:
+            stop(heard, checkpointer, saved)
     return saved
+
+
+@jax.jit
+def _copy(totals: Confusion) -> Confusion:
+    return jax.tree.map(jnp.copy, totals)
 
 
 def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fer_jax import files
+from fer_jax import files, processes
 
 METRICS = "metrics.jsonl"
 
@@ -27,6 +27,9 @@ class Display(NamedTuple):
 @contextmanager
 def show_progress(title: str, *, total: int, done: int) -> Iterator[Display]:
     """Show a bar of `total` steps on a terminal, or a line now and then elsewhere."""
+    if not processes.writes():
+        yield Display(advance=lambda steps, text: None, line=lambda text: None)
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain(title, total, done)
@@ -91,13 +94,18 @@ class MetricsLog:
         self.path = Path(workdir) / METRICS
         kept = [row for row in read_metrics(workdir) if row["epoch"] <= keep_epochs]
         files.write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
-        self.board = _tensorboard(workdir)
+        self.workdir, self.board = workdir, None
 
     def append(self, row: dict[str, Any]) -> None:
         """Write one epoch's row."""
+        if not processes.writes():
+            return
         line = json.dumps(row, allow_nan=False) + "\n"
         with files.naming(self.path), self.path.open("a") as file:
             file.write(line)
+        if self.board is None:
+            # Not before: it imports PyTorch where that is installed, seconds before the first step.
+            self.board = _tensorboard(self.workdir)
         for name, value in row.items():
             if self.board and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, row["epoch"])
@@ -162,5 +170,5 @@ def _tensorboard(workdir: Path):
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
-        return None
+        return False
     return SummaryWriter(str(Path(workdir) / "tensorboard"), flush_secs=10)

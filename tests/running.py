@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 from orbax.checkpoint import v1 as ocp
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -44,7 +45,8 @@ class Forked:
     """A command in a process of its own that need not import anything: for tests of many starts.
 
     It is forked from a server that has imported all but started nothing, and answers to what
-    `subprocess.Popen` does. `file_limit` is the size in bytes that its files cannot exceed.
+    `subprocess.Popen` does. `file_limit` is the size in bytes that its files cannot exceed,
+    `devices` how many it takes its processor for.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Forked:
         module: str = "fer_jax.main",
         cwd: Path,
         file_limit: int | None = None,
+        devices: int = 1,
     ):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
@@ -61,7 +64,8 @@ class Forked:
         said = [os.path.join(self.folder.name, name) for name in ("out", "err")]
         self.said = [Path(path) for path in said]
         self.process = context.Process(
-            target=_be_command, args=(module, arguments, str(cwd), said, file_limit), daemon=True
+            target=_be_command,
+            args=(module, arguments, str(cwd), said, file_limit, devices), daemon=True,
         )
         self.process.start()
         self.pid = self.process.pid
@@ -88,12 +92,13 @@ class Forked:
         return said
 
 
-def _be_command(module, arguments, cwd, said, file_limit) -> None:
+def _be_command(module, arguments, cwd, said, file_limit, devices) -> None:
     for path, descriptor in zip(said, (1, 2), strict=True):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), descriptor)
     os.chdir(cwd)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    jax.config.update("jax_num_cpu_devices", devices)
     # As `python -m` would: what is preloaded of it is not it.
     sys.modules.pop(module, None)
     sys.argv = [importlib.util.find_spec(module).origin, *arguments]

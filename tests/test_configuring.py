@@ -25,6 +25,7 @@ from fer_jax.errors import UsageError, UserError
 TRAINING = {
     "task": "denoise",
     "seed": 1,
+    "seeds": 4,
     "batch_size": 8,
     "epochs": 3,
     "restore_best": False,
@@ -75,6 +76,12 @@ def test_the_hash_changes_with_what_is_trained(field):
 @pytest.mark.parametrize("field", OUTSIDE)
 def test_the_hash_stays_with_what_is_measured(field):
     assert config_hash(common.get_config()) == config_hash(changed({field: OUTSIDE[field]}))
+
+
+def test_the_hash_stays_where_the_faces_lie_elsewhere():
+    config = common.get_config()
+    config.data.device_budget_mb = 1.0
+    assert config_hash(config) == config_hash(common.get_config())
 
 
 @pytest.mark.parametrize("share, same", [(0.0, True), (0.5, False)])

@@ -11,8 +11,7 @@ import pytest
 from fer_jax import evaluate as module
 from fer_jax import metrics
 from fer_jax.data import Split
-from fer_jax.errors import UsageError
-from fer_jax.evaluate import draw_keys, evaluate, pad_split, parse_distortion, reconstruct
+from fer_jax.evaluate import draw_keys, evaluate, pad_split, reconstruct
 from fer_jax.ops.distortion import distort_each
 from fer_jax.sharding import make_mesh
 
@@ -152,32 +151,3 @@ def test_reconstruct_takes_bytes_and_units(faces):
     of_units = reconstruct({}, jnp.asarray(faces.images / 255, jnp.float32), model=Pixels())
     np.testing.assert_allclose(of_bytes, 1 - faces.images / 255, atol=1e-6)
     np.testing.assert_allclose(of_units, of_bytes, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [("clean", ("clean", 0.0)), ("random_grey:0.3", ("random_grey", 0.3)), ("blur:2", ("blur", 2))],
-)
-def test_a_distortion_is_name_and_strength(text, expected):
-    assert parse_distortion(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("random_gray:0.3", "unknown distortion 'random_gray'. Did you mean 'random_grey'?"),
-        (":0.3", "unknown distortion ''. Known: clean, random_grey, gaussian"),
-        ("blur", "strengths from 0 to 4, not nan; write it like blur:0.3"),
-        ("blur:", "strengths from 0 to 4, not nan"),
-        ("blur:much", "strengths from 0 to 4, not nan"),
-        ("blur:-1", "strengths from 0 to 4, not -1"),
-        ("blur:nan", "strengths from 0 to 4, not nan"),
-        # 30 %, as it may be meant, would replace every pixel without a word.
-        ("random_grey:30", "strengths from 0 to 1, not 30"),
-        ("clean:0.3", "clean faces have none"),
-    ],
-)
-def test_what_is_no_distortion_is_answered(text, message):
-    with pytest.raises(UsageError) as refused:
-        parse_distortion(text)
-    assert message in str(refused.value)

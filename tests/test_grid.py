@@ -129,3 +129,41 @@ def test_a_grid_is_trained_as_a_study_of_its_points(tmp_path, monkeypatch):
     held = json.loads((tmp_path / "grid.json").read_text())
     assert held == {"points": {"seed=0": {"seed": 0}, "seed=1": {"seed": 1}}}
     assert len(json.loads((tmp_path / "results.json").read_text())) == 2
+
+
+def test_several_seeds_are_the_runs_that_each_is_alone():
+    config = set_fields(tiny_study.get_config("vgg"), ["--config.seeds=3", "--config.seed=7"])
+    checks.check_config(config)
+    runs = grid.runs_of(config)
+    assert list(runs) == ["seed0", "seed1", "seed2"]
+    assert [run.seed for run in runs.values()] == [7, 8, 9]
+    alone = tiny_study.get_config("vgg")
+    alone.seed = 8
+    assert config_hash(runs["seed1"]) == config_hash(alone) and runs["seed1"].seeds == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: set_fields(tiny_study.get_config("vgg"), ["--config.seeds=0"]), "seeds is 0;"),
+        (
+            lambda: set_fields(
+                tiny_study.get_config("vgg"), ["--config.seeds=2", "--config.grid.epochs=1,2"]
+            ),
+            "seeds is 2 beside config.grid; make the seed an axis",
+        ),
+        (
+            lambda: set_fields(tiny_study.get_config(), ["--config.runs.dae.seeds=2"]),
+            "config.runs.dae.seeds is 2, and a study's run is one",
+        ),
+        (
+            lambda: set_fields(
+                tiny_study.get_config("vgg"), ["--config.seeds=2", "--config.seed=4294967295"]
+            ),
+            "config.seed is 4294967296;",
+        ),
+    ],
+)
+def test_seeds_that_cannot_be_are_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        checks.check_config(make())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from fer_jax import stacked, stacks, study, train
+from fer_jax import results, stacked, stacks, study, train
 from fer_jax.errors import UserError
 from fer_jax.finished import load_run
 from fer_jax.grid import expand
@@ -78,6 +78,35 @@ def test_points_together_are_runs_alone(tmp_path):
     assert (stopped["epochs"], stopped["best_epoch"]) == (1, 1)
     # What opens a finished run opens this one.
     assert load_run(together[1].workdir).results["weights_step"] == STEPS
+
+
+def test_seeds_in_one_program_are_runs_of_these_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "write_report", lambda workdir: None)  # of pictures alone
+    # Of BatchNorm and dropout; two seeds on two devices, so that each trains one.
+    changes = {
+        "epochs": 2, "model": {"blocks": ((4, 1),), "dropout": 0.3}, "optim": {"learning_rate": 1e-3},
+        "evaluation": {"strengths": (), "splits": ("test",)},
+    }
+    config = tiny_study.get_config("vgg")
+    config.update({"seed": 3, "seeds": 2, "points_per_program": 2, "mesh": {"data": 2}, **changes})
+    study.run(config, tmp_path / "together")
+    held = results.read(tmp_path / "together")
+    assert [(one["run"], one["seed"]) for one in held] == [("seed0", 3), ("seed1", 4)]
+    assert all(one["cost"]["points_in_program"] == 2 for one in held)
+    for i, seed in enumerate((3, 4)):
+        alone = tiny_study.get_config("vgg")
+        alone.update({"seed": seed, **changes})
+        theirs = train.train_and_evaluate(alone, tmp_path / f"alone{i}")
+        assert held[i]["config_hash"] == theirs["config_hash"]
+        rows, expected = (
+            running.read_rows(tmp_path / name) for name in (f"together/seed{i}", f"alone{i}")
+        )
+        for row, other in zip(rows, expected, strict=True):
+            for name in ("train_loss", "validation_loss"):
+                assert row[name] == pytest.approx(other[name], rel=1e-4)
+        for entry, other in zip(held[i]["evaluations"], theirs["evaluations"], strict=True):
+            assert entry["loss"] == pytest.approx(other["loss"], rel=1e-4)
+            assert entry["confusion"] == other["confusion"]
 
 
 def grid_of_two(**changes):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer_jax import files
+from fer_jax.data.lazy import map_array
 from fer_jax.errors import UserError
 
 # The order of the ids in FER2013's CSV. Sorted folder names have neutral before sad.
@@ -79,17 +80,21 @@ def save_faces(path: Path, faces: Faces) -> None:
         np.savez(file, **{name: a for name, a in faces._asdict().items() if a is not None})
 
 
-def load_faces(path: Path) -> Faces:
+def load_faces(path: Path, *, mapped: bool = False) -> Faces:
     """Read the array file that `save_faces` wrote.
+
+    With `mapped` the images stay in the file, as an array that reads what is asked of it.
 
     Raises:
       UserError: the file is damaged or is not such a file.
     """
     try:
         # Opened here, for np.load leaves a damaged file open.
+        images = map_array(path, "images") if mapped else None
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Faces(**{
-                name: arrays[name] for name in Faces._fields
+                name: arrays[name] if name != "images" or images is None else images
+                for name in Faces._fields
                 if name in arrays or name not in Faces._field_defaults
             })
     except Exception as error:  # zipfile and NumPy raise nearly anything on damaged bytes

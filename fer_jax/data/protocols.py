@@ -31,26 +31,26 @@ def split_indices(
 ) -> dict[str, np.ndarray]:
     """Choose the faces of each split.
 
-    official: train, validation and test are FER2013's Training, PublicTest and PrivateTest.
-    official-clean: as official, without the test faces whose pixels stand in Training too
-        (FER2013: 3,301 are left). "private" stays whole, so that one run gives both numbers.
-    official-strict: without those that stand in PublicTest either (FER2013: 3,275).
-    keras80: in each class the first 20 % of Training's sorted file names are the validation
-        split (Keras' `validation_split=0.2`, Li 2023: 22,968 / 5,741); all test faces are the test.
-        Without file names the order is that of the CSV rows.
-    ratio:80-10-10: a seeded draw over all faces, in each class by itself; any three whole
-        percentages that add up to 100.
-    dick: a seeded draw over all faces of as many of each emotion as Dick 2024 held out (7,066);
-        which ones is unknown. Half of them, 3,533, are the validation split and half the test:
-        where a class has an odd number, the odd faces go to validation and test by turns. The
-        rest, on FER2013 28,821 faces, is for training.
-    ferplus:RULE, ferplus:RULE:TEST: as official, with the faces that a rule of FER+ keeps:
-        majority, crossentropy or multi-label; TEST, one of these or no-nf or all, names the test
-        set where it is another. The labels are the votes' too, one of eight.
-    source: a dataset's own training, validation and test faces.
-    holdout:10: so many percent of each emotion's training faces, drawn by the seed, are the
-        validation split; the test is the dataset's own, or its validation faces if that has no
-        labels.
+    - official: train, validation and test are FER2013's Training, PublicTest and PrivateTest.
+    - official-clean: as official, without the test faces whose pixels stand in Training too
+      (FER2013: 3,301 are left). "private" stays whole, so that one run gives both numbers.
+    - official-strict: without those that stand in PublicTest either (FER2013: 3,275).
+    - keras80: in each class the first 20 % of Training's sorted file names are the validation
+      split (Keras' `validation_split=0.2`, Li 2023: 22,968 / 5,741); all test faces are the test.
+      Without file names the order is that of the CSV rows.
+    - ratio:80-10-10: a seeded draw over all faces, in each class by itself; any three whole
+      percentages that add up to 100.
+    - dick: a seeded draw over all faces of as many of each emotion as Dick 2024 held out (7,066);
+      which ones is unknown. Half of them, 3,533, are the validation split and half the test:
+      where a class has an odd number, the odd faces go to validation and test by turns. The
+      rest, on FER2013 28,821 faces, is for training.
+    - ferplus:RULE, ferplus:RULE:TEST: as official, with the faces that a rule of FER+ keeps:
+      majority, crossentropy or multi-label; TEST, one of these or no-nf or all, names the test
+      set where it is another. The labels are the votes' too, one of eight.
+    - source: a dataset's own training, validation and test faces.
+    - holdout:10: so many percent of each emotion's training faces, drawn by the seed, are the
+      validation split; the test is the dataset's own, or its validation faces if that has no
+      labels.
 
     Args:
       faces: the dataset in canonical order.

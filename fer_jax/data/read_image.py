@@ -57,7 +57,7 @@ def read_image(
             f"{path} cannot be read as an image ({str(error)[:200]}). Get it again or take it away."
         ) from error
     if size is not None and (pixels.height, pixels.width) != size:
-        pixels, converted = _resize(pixels, size), True
+        pixels, converted = resize_image(pixels, size), True
     return np.asarray(pixels), converted
 
 
@@ -103,7 +103,8 @@ def _flatten(path: Path, image: Image.Image, grey: bool) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def resize_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize to (height, width): the mean of the area where both sides shrink, else bilinear."""
     height, width = size
     shrinks = image.height >= height and image.width >= width
     filter = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR

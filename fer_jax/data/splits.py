@@ -8,6 +8,7 @@ import numpy as np
 
 from fer_jax.data import ferplus
 from fer_jax.data.faces import EMOTIONS, SIZE, Faces, load_faces, pixel_keys
+from fer_jax.data.lazy import Rows
 from fer_jax.data.masks import load_mask, mask_path
 from fer_jax.data.protocols import WITH_COPIES, WITHOUT, sorted_by, split_indices
 from fer_jax.errors import UserError, suggest
@@ -20,7 +21,7 @@ SPLITS = ("train", "validation", "test", "public", "private", *WITHOUT)
 class Split(NamedTuple):
     """Hold the faces of one split in canonical order."""
 
-    images: np.ndarray  # u8 [n, h, w, c]
+    images: np.ndarray  # u8 [n, h, w, c]; or `lazy.Rows`, which reads those asked for
     labels: np.ndarray  # i32 [n], index into EMOTIONS, with FER+ into ferplus.CLASSES
     keys: np.ndarray  # u32 [n]: first four bytes, big-endian, of the SHA-256 of the pixels
     rows: np.ndarray  # i64 [n]: row of the source, -1 if unknown
@@ -34,6 +35,7 @@ def load_splits(
     data_dir: str | os.PathLike | None = None,
     seed: int = 0,
     sizes: tuple[int | None, int | None, int | None] | None = None,
+    budget: float = 0,
 ) -> dict[str, Split]:
     """Load the faces of each split: "train", "validation", "test", and what the protocol adds.
 
@@ -47,6 +49,7 @@ def load_splits(
       sizes: faces in train, validation and test; None for what there is. Of a prepared dataset
         at most so many are taken, evenly spread; "public" is cut as validation is, "private" and
         those made from it as test is.
+      budget: bytes above which the training faces stay in the prepared file; 0 is no limit.
 
     Raises:
       UserError: the dataset is not prepared or damaged, or the protocol does not fit it.
@@ -56,7 +59,9 @@ def load_splits(
 
         return synthetic.load(seed=seed, **({} if sizes is None else {"sizes": sizes}))
     path = prepared_path(dataset, data_dir)
-    faces = load_faces(path)
+    # A file that is small has no large split.
+    lazily = bool(budget) and path.stat().st_size > budget
+    faces = load_faces(path, mapped=lazily)
     mask = load_mask(mask_path(path), faces) if protocol in WITH_COPIES else None
     splits = split_indices(faces, protocol, seed=seed, mask=mask)
     if sizes is not None:
@@ -65,9 +70,15 @@ def load_splits(
         limits |= dict(public=validation, private=test, **dict.fromkeys(WITHOUT, test))
         splits = {name: _spread(index, limits[name]) for name, index in splits.items()}
     rules = ferplus.rules_by_split(protocol)
-    if rules is None:
-        return {name: _split(faces, index) for name, index in splits.items()}
-    return {name: _voted(faces, index, rules, name) for name, index in splits.items()}
+    made = {
+        name: _split(faces, index) if rules is None else _voted(faces, index, rules, name)
+        for name, index in splits.items()
+    }
+    return {
+        name: split._replace(images=split.images[:])
+        if name != "train" or split.images.nbytes <= budget else split
+        for name, split in made.items()
+    } if lazily else made
 
 
 def split_notes(
@@ -156,13 +167,21 @@ def _spread(index: np.ndarray, n: int | None) -> np.ndarray:
 
 
 def _split(faces: Faces, index: np.ndarray) -> Split:
-    images = faces.images[index]
+    images = Rows(faces.images, index)
+    if not isinstance(faces.images, np.memmap):
+        images = images[:]
     return Split(
-        images=images if images.ndim == 4 else images[..., None],
+        images=images,
         labels=faces.emotion[index].astype(np.int32),
-        keys=pixel_keys(images),
+        keys=_keys(images),
         rows=faces.source_row[index].astype(np.int64),
     )
+
+
+def _keys(images: np.ndarray | Rows, *, some: int = 4096) -> np.ndarray:
+    """Hash `some` faces at a time, so that those of a file are never all in memory."""
+    parts = [pixel_keys(images[i : i + some]) for i in range(0, len(images), some)]
+    return np.concatenate(parts) if parts else pixel_keys(images[:])
 
 
 def _voted(faces: Faces, index: np.ndarray, rules: dict[str, str], name: str) -> Split:

@@ -13,6 +13,7 @@ from fer_jax.report.elements import (
 )
 from fer_jax.report.paper import LI_2023
 from fer_jax.report.results import LABELS, Run, Study, read_study
+from fer_jax.report.seeds import seeds
 from fer_jax.report.style import variables
 from fer_jax.report.suites import suite_section
 
@@ -45,6 +46,7 @@ def _page(study: Study, folder: Path) -> str:
     sections = [_alarms(study), _choices(study), _curves(study, folder), _cost(study)]
     sections = [*sections, _protocol(study)] if study.points else [
         _alarms(study),
+        _seeds(study),
         _paper(study),
         _averages(study),
         _robustness(study, folder),
@@ -159,6 +161,11 @@ def _paper(study: Study) -> str:
     shown = [table_html(t, study) for t in [*found, ours, private, both] if t]
     heading = "The paper and ours" if found else "Accuracy"
     return section(heading, lead + f'<div class="tables">{"".join(shown)}</div>')
+
+
+def _seeds(study: Study) -> str:
+    table = seeds(study)
+    return section("Over the seeds", table_html(table, study)) if table else ""
 
 
 def _averages(study: Study) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from fer_jax.report.choices import choices
 from fer_jax.report.results import read_study
+from fer_jax.report.seeds import seeds
 from fer_jax.report.tables import (
     Table, accuracies, averages, li_tables, ours_only, reconstruction,
 )
@@ -19,7 +20,8 @@ WIDTH = 80
 def print_tables(workdir: Path | str, *, console: Console | None = None) -> None:
     """Print Li's Tables 2-4, the paper beside ours, and the networks that are ours alone.
 
-    A run that is none of Li's prints its accuracies instead, and a grid the points it chooses from.
+    A run that is none of Li's prints its accuracies instead, a grid the points it chooses from, and
+    several seeds of one run their mean and spread.
 
     Raises:
       UserError: there are no results in `workdir`.
@@ -27,6 +29,8 @@ def print_tables(workdir: Path | str, *, console: Console | None = None) -> None
     study = read_study(workdir)
     console = console or Console()
     tables = [choices(study)] if study.points else [*li_tables(study), ours_only(study)]
+    if over := None if study.points else seeds(study):
+        tables = [over]
     if not any(tables):
         tables = [accuracies(study), averages(study), reconstruction(study)]
     if study.synthetic:

@@ -156,7 +156,7 @@ def notes(study: Study) -> list[str]:
         )
     protocols = _unique(r.result.get("protocol") for r in study.finished)
     for protocol in protocols:
-        meaning = "faces drawn anew for each split" if study.synthetic else _meaning(protocol)
+        meaning = "faces drawn anew for each split" if study.synthetic else protocol_text(protocol)
         found.append(f"Protocol {protocol}" + (f": {meaning}." if meaning else "."))
     for name, value in _unique(p for r in study.finished for p in _pairs(r.result, "split_notes")):
         found.append(f"Splits {name.replace('_', ' ')}: {_plain(value)}.")
@@ -241,7 +241,8 @@ def commands(study: Study) -> list[str]:
     return [_plain(c) for c in _unique(r.result.get("command") for r in study.finished)]
 
 
-def _meaning(protocol: str) -> str | None:
+def protocol_text(protocol: str) -> str | None:
+    """Say what a protocol's splits are; None for those whose name says it."""
     name, *rules = protocol.split(":")
     if name != "ferplus" or not {*rules} <= {*_FERPLUS} or not rules:
         return _PROTOCOLS.get(protocol)

@@ -105,6 +105,18 @@ def test_there_are_no_more_jobs_than_cores(tmp_path, monkeypatch):
         launch.on_cores(config, tmp_path, [], argparse.Namespace(jobs=3))
 
 
+@pytest.mark.parametrize("jobs, alone", [(2, True), (1, False)])
+def test_a_run_on_one_core_computes_without_a_second_thread(tmp_path, monkeypatch, jobs, alone):
+    given = []
+    monkeypatch.setattr(launch, "_side_by_side", lambda *arguments: given.extend(arguments[-1]))
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setenv("XLA_FLAGS", "--given")
+    config = build(experiment_of(Spec("vgg", "configs/vgg.py:small")), "cpu")
+    launch.on_cores(config, tmp_path, [], argparse.Namespace(jobs=jobs))
+    flags = {place.environment.get("XLA_FLAGS") for place in given}
+    assert flags == {"--given --xla_cpu_multi_thread_eigen=false" if alone else None}
+
+
 def test_what_stands_on_a_run_starts_after_it_and_a_failure_stops_the_rest(tmp_path, monkeypatch):
     made = experiment_of(
         Spec("dae", "configs/dae.py:small"), Spec("vgg", "configs/vgg.py:small"),

@@ -12,7 +12,9 @@ from sklearn.metrics import f1_score
 
 from experiments import arithmetic, ledger, ledger_join, ledger_pages
 from experiments.ledger_rows import HONEST, PAPERS, ROWS
+from fer_jax import summary
 from fer_jax.configuring import REPOSITORY
+from fer_jax.results import count_parameters
 from tests.report import fakes
 
 NUMBERS = json.loads((REPOSITORY / ledger.NUMBERS).read_text())
@@ -73,6 +75,8 @@ def recomputed(cell, entry) -> float:
     """Work out a cell of one run anew, from the confusion where there is one."""
     row = ROWS[entry["id"]]
     folder = REPOSITORY / ledger.RESULTS / cell["runs"][0]
+    if row.value.startswith("ensemble."):
+        return of_ensemble(json.loads((folder / "ensemble.json").read_text()), row.value)
     held = json.loads((folder / "results.json").read_text())
     which, _, name = row.value.partition(".")
     if which in ("last", "most"):
@@ -99,6 +103,26 @@ def recomputed(cell, entry) -> float:
         return f1_score(truth, said, average="macro", zero_division=0)
     assert row.value == "accuracy"
     return np.trace(counts) / counts.sum()
+
+
+def of_ensemble(held, value) -> float:
+    """Work out what is said of an ensemble from its confusions alone."""
+    def right(entry):
+        return np.trace(entry["confusion"]) / np.sum(entry["confusion"])
+
+    singles = [right(entry) for entry in held["singles"]]
+    rules = {entry["rule"]: right(entry) for entry in held["rules"]}
+    mean, best = rules["simple mean"], singles[held["best_single"]]
+    weighted = ("accuracy-weighted", "class-accuracy-weighted", "accuracy to the power q")
+    curve = [entry["best_first"] for entry in held["sizes"]]
+    return {
+        "ensemble.lowest": min(singles), "ensemble.highest": max(singles), "ensemble.best": best,
+        "ensemble.above_55": sum(single > 0.55 for single in singles),
+        "ensemble.gain": mean - best,
+        "ensemble.behind": mean - min(rules[name] for name in weighted),
+        "ensemble.best_size": 1 + int(np.argmax(curve)),
+        **{f"ensemble.rule.{name}": accuracy for name, accuracy in rules.items()},
+    }[value]
 
 
 def test_each_of_our_cells_is_what_the_results_files_give(built):
@@ -133,8 +157,8 @@ def test_the_counted_parameters_are_the_networks_own():
     path = REPOSITORY / "results/parameters.json"
     assert json.loads(path.read_text())["configs/vgg.py"]["trainable"] == 33_644_103
     config = ledger.load_config("configs/agrawal_fcn.py")
-    state = ledger.summary.abstract_state(config)
-    counts = ledger.count_parameters(state, rules=config.optim.rules)
+    state = summary.abstract_state(config)
+    counts = count_parameters(state, rules=config.optim.rules)
     held = json.loads(path.read_text())["configs/agrawal_fcn.py"]
     assert counts.items() <= held.items()
 

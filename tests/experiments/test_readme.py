@@ -1,10 +1,11 @@
 """The README's tables come from results files, and only from them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from experiments import readme
+from experiments import headline, readme
 from fer_jax.errors import UserError
 from fer_jax.report.results import read_study
 from tests.report.fakes import write_study
@@ -18,7 +19,7 @@ def study(tmp_path):
 
 
 def test_the_table_shows_what_the_results_hold(study):
-    table = readme.robustness_table(study, None)
+    table = headline.table(headline.gather(headline.Sources(study, None, None)))
     vgg = study.run_of("vgg")
     private = {e["strength"]: e for e in vgg.by_strength("random_grey", split="private")}
     row = next(row for row in table.rows if row[0] == vgg.label)
@@ -30,11 +31,24 @@ def test_the_table_shows_what_the_results_hold(study):
 
 def test_the_blocks_name_scale_and_commands(study):
     # The fake runs have 12 epochs of the paper's 150 and a width of 0.25.
-    assert "Scale: reduced.** VGG at 0.25" in readme.headline_block(study, None)
+    sources = headline.Sources(study, None, study.run_of("A"))
+    assert "Scale: reduced.** VGG at 0.25" in (block := readme.headline_block(sources))
+    assert f"12 epochs, seed 0, {study.run_of('A').result['device']}" in block
     block = readme.results_block(study, study, study, None)
     for run in study.finished:
         assert run.result["command"] in block
         assert f"{run.name} {run.result['epochs']}" in block
+
+
+def test_the_sentence_tells_how_far_each_network_falls(study):
+    shipped = study.run_of("A")
+    said = headline.sentence(headline.Sources(study, None, shipped))
+    shares = [
+        f"{100 * shipped.evaluation(*at, split='private')['accuracy']:.1f} %"
+        for at in (("clean", None), ("random_grey", 0.1), ("random_grey", 0.2))
+    ]
+    assert f"goes from {shares[0]} to {shares[1]} and {shares[2]}" in said
+    assert "PyPI" not in said  # of which there is no run here
 
 
 def test_only_the_text_between_the_markers_is_replaced():
@@ -54,15 +68,46 @@ def test_collect_takes_only_the_small_files(tmp_path):
     (run / "checkpoints").mkdir(parents=True)
     (run / "results.json").write_text(json.dumps({"run": "vgg", "command": "python -m x"}))
     (run / "metrics.jsonl").write_text("")
+    (run / "predictions").mkdir()
+    for name, size in {"private": 200_000, "validation": 200_001, "test": 9}.items():
+        (run / f"predictions/{name}.npz").write_bytes(bytes(size))
     readme.collect(tmp_path / "work", tmp_path / "kept")
     found = sorted(path.name for path in (tmp_path / "kept").rglob("*") if path.is_file())
-    assert found == ["metrics.jsonl", "results.json"]
+    assert found == ["metrics.jsonl", "private.npz", "results.json"]
+
+
+def test_collect_takes_a_single_run_and_the_ensembles_too(tmp_path):
+    run = tmp_path / "work"
+    (run / "ensemble").mkdir(parents=True)
+    (run / "results.json").write_text(json.dumps({"run": "x", "command": "python -m x"}))
+    held = {"members": [{"name": "a", "workdir": "/big/disk/a"}], "command": "c --data_dir=/d"}
+    (run / "ensemble/ensemble.json").write_text(json.dumps(held))
+    readme.collect(run, tmp_path / "kept")
+    assert json.loads((tmp_path / "kept/results.json").read_text())["run"] == "x"
+    kept = json.loads((tmp_path / "kept/ensemble/ensemble.json").read_text())
+    assert kept == {"members": [{"name": "a", "workdir": "a"}], "command": "c"}
 
 
 def test_a_kept_command_does_not_say_where_things_lay():
     given = "python -m fer_jax.main --config=c.py:small --workdir=/big/disk --data_dir=/d --x='a b'"
     assert readme.portable(given) == "python -m fer_jax.main --config=c.py:small '--x=a b'"
     assert readme.portable("python -m m --workdir=runs/x") == "python -m m --workdir=runs/x"
+    # Workdirs beside the collected one are named as a repository has them.
+    given = "m --workdir=/big/disk/s/A --reference=/big/disk/s/vgg --data_dir=/d"
+    wanted = "m --workdir=runs/s/A --reference=runs/s/vgg"
+    assert readme.portable(given, Path("/big/disk")) == wanted
+
+
+def test_commands_deep_in_results_are_cleaned_too(tmp_path):
+    run = tmp_path / "work/vgg"
+    run.mkdir(parents=True)
+    suite = {"added": {"command": f"m --workdir={run} --reference={tmp_path}/work/A"}}
+    held = {"run": "vgg", "command": "m", "suites": [suite]}
+    (run / "results.json").write_text(json.dumps(held))
+    readme.collect(tmp_path / "work", tmp_path / "kept")
+    kept = json.loads((tmp_path / "kept/vgg/results.json").read_text())
+    command = kept["suites"][0]["added"]["command"]
+    assert command == "m --workdir=runs/work/vgg --reference=runs/work/A"
 
 
 def test_the_rates_are_compared_on_validation_faces_as_each_network_sees_them(study):

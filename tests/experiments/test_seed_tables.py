@@ -3,8 +3,9 @@
 import pytest
 
 from experiments import seed_tables
-from experiments.seeds import over_seeds, spec_of
+from experiments.seeds import spec_of
 from fer_jax.report.results import Run, Study
+from fer_jax.report.seeds import over_seeds
 
 GUESS = {"loss": 1.0, "confusion": [[5, 5], [5, 5]]}  # as many answers of each kind
 ONE_ANSWER = [[0, 10], [0, 10]]
