@@ -10,7 +10,7 @@ import webbrowser
 from pathlib import Path
 
 from fer_jax.arguments import Parser
-from fer_jax.errors import UserError, run_command
+from fer_jax.errors import UsageError, UserError, run_command
 
 HOST = "127.0.0.1"  # nobody but this machine
 PORT = 7860
@@ -25,7 +25,9 @@ def main(argv: list[str] | None = None) -> None:
         try:
             from fer_jax import host
             from fer_jax.playground.server import make_app, make_server
-        except ImportError as error:
+        except ModuleNotFoundError as error:
+            if error.name not in ("starlette", "uvicorn"):
+                raise
             raise UserError(
                 f'the playground needs {error.name}: pip install "fer_jax[playground]"'
             ) from error
@@ -76,10 +78,11 @@ def listen(port: int) -> socket.socket:
     """Listen on a port of this machine alone; 0 takes a free one.
 
     Raises:
-      UserError: the port is busy, none, or not ours to take.
+      UsageError: there is no such port.
+      UserError: the port is busy or not ours to take.
     """
     if not 0 <= port < 1 << 16:
-        raise UserError(f"--port={port}: expected 0 to 65535")
+        raise UsageError(f"--port={port}: expected 0 to 65535")
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -33,7 +33,7 @@ def test_nobody_but_this_machine_can_reach_it():
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
 def test_a_port_that_is_none_is_refused(capsys, port):
-    assert command.main([f"--port={port}"]) == 1
+    assert command.main([f"--port={port}"]) == 2
     assert f"--port={port}: expected 0 to 65535" in capsys.readouterr().err
 
 
