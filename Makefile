@@ -1,4 +1,5 @@
 # make setup: .venv with locked versions    make demo: setup + quickstart    make test: setup + tests
+# make docs: the pages of docs/ into docs/_build/html
 # make ledger: LEDGER.md, ledger.html and ledger.json anew from results/
 #
 # PYTHON=python3.12 picks the Python of a new .venv, VENV=.venv312 another folder for it,
@@ -18,7 +19,9 @@ PIP := --disable-pip-version-check --quiet
 # PyTorch, for the tests that compare with it: the exact version, as pyproject.toml has it.
 REFERENCE ?= $(shell sed -n 's/^reference = \["\(.*\)"\]$$/\1/p' pyproject.toml)
 
-.PHONY: setup demo test ledger lock reference
+DOCS := $(shell sed -n 's/^docs = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d ',')
+
+.PHONY: setup demo test docs ledger lock reference
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -28,6 +31,12 @@ demo: setup
 
 test: setup reference
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS) $(PYTEST)
+
+# Sphinx and what it needs are outside the lock: neither the package nor its tests use them.
+docs: setup
+	@$(VENV)/bin/python -m pip install $(PIP) -c $(LOCK) $(DOCS)
+	$(VENV)/bin/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs: docs/_build/html/index.html"
 
 ledger: setup
 	$(VENV)/bin/python -m experiments.ledger

@@ -2,27 +2,29 @@
 
 import ast
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from experiments.ledger_pages import READING, paper_markdown
-from experiments.ledger_rows import PAPERS
+from experiments.ledger_rows import HONEST, PAPERS
 from fer_jax.files import write_text
 
 # The pages of docs/ by the caption of their contents; one that a checkout lacks is left out.
 CONTENTS = {
-    "Use": ("start", "predict", "playground", "export", "pretrained"),
-    "Numbers": ("protocols", "papers/index", "benchmarks", "scaling"),
+    "Use": ("start", "training", "predict", "playground", "export", "pretrained"),
+    "Numbers": ("results", "papers/index", "ledger", "protocols", "benchmarks", "scaling"),
     "Work on it": ("house", "extend", "api", "contributing", "changelog"),
 }
 
-# The rooms of the package, as the API's pages are called; the first pattern that fits decides.
+# The rooms of the package, by the name of their page in the API.
 ROOMS = {
     "ops": ("Array functions", "fer_jax/ops/*.py"),
     "models": ("Networks", "fer_jax/models/*.py"),
     "data": ("Data", "fer_jax/data/*.py"),
     "report": ("Report", "fer_jax/report/*.py"),
     "playground": ("Playground", "fer_jax/playground/*.py"),
+    "commands": ("Commands", "fer_jax/commands/*.py"),
     "loop": ("Training, evaluation and use", "fer_jax/*.py"),
 }
 
@@ -40,6 +42,7 @@ def build(root: Path) -> dict[str, str]:
     """Return the text of every generated page by its path in docs/_generated."""
     held = json.loads((root / "ledger.json").read_text())
     pages = {f"tables/{paper}.md": paper_table(paper, held["numbers"]) for paper in PAPERS}
+    pages |= {f"tables/{paper}-found.md": found(paper, held["numbers"]) for paper in PAPERS}
     pages["tables/reading.md"] = "\n\n".join(READING) + "\n"
     pages["tables/alarms.md"] = alarm_list(held["alarms"])
     pages["tables/contents.md"] = contents(root / "docs")
@@ -64,6 +67,16 @@ def paper_table(paper: str, numbers: list[dict[str, Any]]) -> str:
     """Write the numbers that a paper reports with ours beside them, as Markdown without a title."""
     text = paper_markdown(paper, PAPERS[paper], numbers)
     return text.partition("\n\n")[2] + "\n"
+
+
+def found(paper: str, numbers: list[dict[str, Any]]) -> str:
+    """Say of how many of a paper's own numbers there is one of ours, and how they compare."""
+    own = [n for n in numbers if n["paper"] == paper and n["kind"] == "own"]
+    verdicts = Counter(n["verdict"] for n in own if n["verdict"])
+    beside = sum(any(n[kind] for kind in ("same", *HONEST)) for n in own)
+    listed = "; ".join(f"{verdict}: {count}" for verdict, count in sorted(verdicts.items()))
+    said = f"Of the {len(own)} numbers that the paper reports as its own, {beside} have one of ours "
+    return f"{said}beside them. Verdicts: {listed or 'none'}.\n"
 
 
 def alarm_list(alarms: dict[str, list[str]]) -> str:

@@ -1,5 +1,7 @@
 """The README's tables of the other papers' networks, from the results of two studies."""
 
+from collections.abc import Sequence
+
 from fer_jax.report.results import Run, Study
 from fer_jax.report.seeds import over_seeds
 from fer_jax.report.tables import Table
@@ -67,29 +69,43 @@ def pooling_table(study: Study) -> Table:
     )
 
 
-def suite_table(study: Study) -> Table | None:
-    """Compare the study's suites of FER2013-C, a row for each network and filter."""
-    found = [(run, suite) for run in study.finished for suite in run.result.get("suites", [])]
+# What a run of the FER2013-C table is called; others go by their own names.
+SUITE_TITLES = {
+    "vgg-0": "plain VGG", "A-0": "frozen DAE in front (A)", "vgg_noisy-0": "noise augmentation",
+    "A_noisy-0": "DAE in front and noise augmentation", "resnet9": "ResNet9",
+    "shipped": "ResNet9 with noise augmentation, shipped",
+}
+FILTERS = {"median:3": "median filter 3x3 in front", "nlm": "non-local means in front"}
+
+
+def suite_table(runs: Sequence[Run]) -> Table | None:
+    """Compare suites of FER2013-C, a row for each network and filter; None without any."""
+    found = [(run, suite) for run in runs for suite in run.result.get("suites", [])]
     if not found:
         return None
-    rows = [
-        (
-            run.result["run"] + (f", {suite['filter']} in front" if suite["filter"] else ""),
+    rows = []
+    for run, suite in found:
+        name, filtered = run.result["run"], suite["filter"]
+        errors = suite["errors"] or {}
+        rows.append((
+            ", ".join(filter(None, (
+                SUITE_TITLES.get(name, name), FILTERS.get(filtered, filtered)
+            ))),
             percent(suite["clean"], 1), percent(suite["mean_accuracy"], 1),
             percent(suite["mean_accuracy_untrained"], 1),
-            *(percent((suite["errors"] or {}).get(name), 1) for name in ("mce", "relative_mce")),
-        )
-        for run, suite in found
-    ]
+            *(percent(errors.get(kind), 1) for kind in ("mce", "relative_mce")),
+            *(percent(group["mean_accuracy"], 1) for group in suite["groups"].values()),
+        ))
     one = found[0][1]
     return Table(
         title="FER2013-C, reduced: accuracy under 15 corruptions at 5 severities",
-        columns=("network", "clean", "mean", "mean, not trained on", "mCE", "relative mCE"),
+        columns=("network", "clean", "mean", "mean, not trained on", "mCE", "relative mCE",
+                 *one["groups"]),
         rows=rows,
         notes=(
             f"{count(one['n'])} of PrivateTest's {count(one['of'])} faces, evenly spread; random "
-            f"corruptions drawn {one['draws']} times; seed {one['seed']}. mCE is relative to the "
-            "plain VGG's errors, lower is better.",
+            f"corruptions drawn {one['draws']} times; one seed. mCE: errors in % of the plain "
+            "VGG's, lower is better; relative mCE: of what they add to the clean faces' errors.",
         ),
     )
 

@@ -8,7 +8,9 @@ if __name__ == "__main__":  # before the imports that --help need not wait for
 import json
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments import headline
 from experiments.headline import RESULTS, STUDY
@@ -30,6 +32,7 @@ PRINTED = RESULTS / "as_printed"
 NETWORKS = RESULTS / "networks-small"
 POOLING = RESULTS / "lip_pooling-small"
 ABLATION = RESULTS / "hybrid_ablation-cpu"
+SUITES = (RESULTS / "fer2013c", RESULTS / "resnet9", headline.SHIPPED)  # what FER2013-C measured
 ENSEMBLES = RESULTS / "bokanyi2021-cpu"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
@@ -125,17 +128,16 @@ def ablation_block(study: Study) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
-def suite_block(study: Study) -> str:
-    """Return the Markdown of the study's suites of FER2013-C and their command; "" without any."""
-    table = suite_table(study)
+def suite_block(studies: Sequence[Study]) -> str:
+    """Return the Markdown of all suites of FER2013-C and their commands; "" without any."""
+    runs = [run for study in studies for run in study.finished]
+    table = suite_table(runs)
     if table is None:
         return ""
-    (faces,) = {suite["n"] for run in study.finished for suite in run.result.get("suites", [])}
-    command = (
-        "python -m fer_jax.evaluate --workdir=runs/hybrid_ablation-cpu/NAME --suite=fer2013-c "
-        f"--split=private --faces={faces} --reference=runs/hybrid_ablation-cpu/vgg-0"
-    )
-    return f"{markdown(table).strip()}\n\nMade by:\n\n```bash\n{command}\n```"
+    made_by = [
+        suite["added"]["command"] for run in runs for suite in run.result.get("suites", [])
+    ]
+    return f"{markdown(table).strip()}\n\nMade by:\n\n" + "\n".join(["```bash", *made_by, "```"])
 
 
 def rates_table(study: Study) -> Table:
@@ -215,7 +217,7 @@ def collect(workdir: Path, folder: Path) -> None:
         if "members" in held:
             members = [m | {"workdir": Path(m["workdir"]).name} for m in held["members"]]
             held |= {"members": members}
-        writers.write_json(target / path.name, {**held, "command": portable(held["command"])})
+        writers.write_json(target / path.name, _without_places(held, workdir.resolve().parent))
         if (path.parent / METRICS).exists():
             files.write_text(target / METRICS, (path.parent / METRICS).read_text())
         for answers in (path.parent / predictions.FOLDER / name for name in ANSWERS):
@@ -225,10 +227,26 @@ def collect(workdir: Path, folder: Path) -> None:
                 shutil.copyfile(answers, copied)
 
 
-def portable(command: str) -> str:
-    """Leave out of a command where on that machine its data and its workdir lay."""
+def _without_places(held: Any, root: Path) -> Any:
+    """Make every command in results one that can be typed elsewhere."""
+    if isinstance(held, list):
+        return [_without_places(item, root) for item in held]
+    if not isinstance(held, dict):
+        return held
+    return {
+        name: portable(value, root) if name == "command" else _without_places(value, root)
+        for name, value in held.items()
+    }
+
+
+def portable(command: str, root: Path = Path("/dev/null")) -> str:
+    """Leave out of a command where on that machine its data and its workdir lay.
+
+    Workdirs in the folder `root` become those of a repository's runs/.
+    """
     places = ("--data_dir=", "--workdir=/")
-    return shlex.join(part for part in shlex.split(command) if not part.startswith(places))
+    parts = (part.replace(f"={root}/", "=runs/") for part in shlex.split(command))
+    return shlex.join(part for part in parts if not part.startswith(places))
 
 
 def renew() -> None:
@@ -245,7 +263,9 @@ def renew() -> None:
         "networks": networks_block(networks, pooling),
         "ensembles": ensembles_block(REPOSITORY / ENSEMBLES),
         "ablation": ablation_block(ablation),
-        "fer2013c": suite_block(ablation),
+        "fer2013c": suite_block([
+            read_study(REPOSITORY / place) for place in SUITES if (REPOSITORY / place).exists()
+        ]),
     })
     print(f"renewed {README}, {DETAILS} and {PICTURE}")
 

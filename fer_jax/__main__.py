@@ -16,6 +16,7 @@ COMMANDS = {
     "fer_jax.predict": "name the emotions in photos and videos",
     "fer_jax.export": "write a run as ONNX, StableHLO or safetensors",
     "fer_jax.model_card": "say what a model was trained on and reaches",
+    "fer_jax.playground": "show on a local page what a bad picture does",
 }
 
 

@@ -52,6 +52,20 @@ def make_dispatch(step: Step, mesh: Mesh, *, steps: int) -> Dispatch:
     return Dispatch(train, steps)
 
 
+def take_batches(indices: jax.Array, first: int, last: int) -> jax.Array:
+    """Take batches of an epoch's `indices`, i32 `[last - first, b]`; compiled once a length.
+
+    Python's slice would send its numbers to the device implicitly, which a transfer guard refuses.
+    """
+    place = put(np.int32(first), indices.sharding)
+    return _take(indices, place, count=last - first)
+
+
+@partial(jax.jit, static_argnames="count")
+def _take(indices, first, *, count) -> jax.Array:
+    return jax.lax.dynamic_slice_in_dim(indices, first, count)
+
+
 def choose_steps(mesh: Mesh, steps: int) -> int:
     """Return the steps of one dispatch: those asked for, or of 0 what the backend does well.
 

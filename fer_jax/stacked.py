@@ -24,7 +24,7 @@ from fer_jax import checkpoint, models, results, signals, train, writers
 from fer_jax.alarms import Watch
 from fer_jax.checkpoint import Saved
 from fer_jax.data import Split
-from fer_jax.dispatch import choose_steps, make_order, put_faces
+from fer_jax.dispatch import choose_steps, make_order, put_faces, take_batches
 from fer_jax.evaluate import pad_split
 from fer_jax.optim import make_tx
 from fer_jax.sharding import replicated, split_batch
@@ -211,9 +211,9 @@ def make_program(runs: list[Run]) -> Any:
 
     def program(orders, saved, start, end):
         going = np.array([not own["stop"] for own in saved.loop["points"]])
-        return advance(
-            saved.state, saved.totals, going, saved.plateau.scale, faces, orders[start:end]
-        )
+        going = jax.device_put(going, sharding)
+        batches = take_batches(orders, start, end)
+        return advance(saved.state, saved.totals, going, saved.plateau.scale, faces, batches)
 
     return program
 

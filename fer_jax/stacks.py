@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, results, writers
+from fer_jax import checkpoint, processes, results, writers
 from fer_jax.configuring import config_hash, differences, to_json
 from fer_jax.dispatch import choose_points
 from fer_jax.errors import UserError
@@ -25,12 +25,21 @@ def plan(runs: Runs, workdir: Path) -> list[tuple[list[str], Path]]:
 
     Stacks under way come first, whatever `points_per_program` says now. Of the other points, those
     of one form that have not begun share a program, as many as there may be in one, in shares as
-    equal as can be. A point that is in no stack trains by itself.
+    equal as can be. A point that is in no stack trains by itself; so does each in a run of several
+    processes, which share its batches.
 
     Raises:
-      UserError: a point of a stack under way has another config now.
+      UserError: a point of a stack under way has another config now, or a stack is under way and
+        there are several processes.
     """
     stacks = _under_way(runs, workdir)
+    if processes.several():
+        if stacks:
+            raise UserError(
+                f"{workdir} holds points under way that train as one program, which several "
+                f"processes cannot share; go on with one, or remove {workdir / STACKS}"
+            )
+        return []
     taken = {name for names, _ in stacks for name in names}
     forms: dict[str, list[str]] = {}
     for name, (config, folder) in runs.items():

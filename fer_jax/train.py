@@ -1,5 +1,6 @@
 """Train one run and evaluate it: epochs, plateau, early stopping, checkpoints; no maths."""
 
+import json
 import logging
 import signal
 import time
@@ -20,9 +21,10 @@ from fer_jax.alarms import Watch, find_alarms
 from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
+from fer_jax.configuring import to_json
 from fer_jax.data import Split
 from fer_jax.data.ferplus import rules_by_split
-from fer_jax.dispatch import Dispatch, make_dispatch, make_order, put_faces
+from fer_jax.dispatch import Dispatch, make_dispatch, make_order, put_faces, take_batches
 from fer_jax.errors import UserError
 from fer_jax.evaluate import pad_split
 from fer_jax.losses import TARGET_LOSSES, balanced_weights, soft_cross_entropy
@@ -83,6 +85,9 @@ def train_and_evaluate(
     if finished is not None:
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)
+    described = json.dumps(to_json(config), sort_keys=True).encode()
+    keys = [split.keys.tobytes() for split in run.splits.values()]
+    processes.check_same("the config or the faces", described, *keys)
     with checkpoint.open_checkpoints(workdir) as checkpointer:
         saved = fit(run, checkpointer)
         if config.restore_best and saved.loop["best_step"] != int(saved.state.step):
@@ -273,7 +278,7 @@ def feed(
         )
 
     if faces is not None:
-        yield partial(advance, lambda first, last: indices[first:last])
+        yield partial(advance, partial(take_batches, indices))
         return
     start = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
     with streamed(
@@ -296,26 +301,33 @@ def run_epoch(
     """Run the rest of the current epoch; a signal saves and stops it between two dispatches.
 
     `dispatch(saved, first, last)` takes those steps of the epoch, at most `steps`, and returns the
-    new state and totals; of so many `points` of a grid together, where it is not one run.
+    new state and totals; of so many `points` of a grid together, where it is not one run. While the
+    host waits for one dispatch the next is under way, and all transfers are explicit.
     """
     config = run.config
-    position = int(saved.state.step) - saved.loop["epoch"] * run.steps_per_epoch
+    step = int(jax.device_get(saved.state.step))
+    position = told = step - saved.loop["epoch"] * run.steps_per_epoch
     shown = last_save = time.monotonic()
-    done = 0
+    under_way = position, None
     while position < run.steps_per_epoch:
         last = min(position + steps, run.steps_per_epoch)
         state, totals = dispatch(saved, position, last)
-        # Waiting keeps the queue short, so that a signal is heard within one dispatch.
-        jax.block_until_ready(totals)
-        done += last - position
-        position = last
-        now = time.monotonic()
         saved = saved._replace(state=state, totals=totals)
-        if now - shown > 0.25 or position == run.steps_per_epoch:
-            speed = points * done * config.batch_size / (now - shown)
-            text = writers.progress_text(saved.loop["epoch"] + 1, config.epochs, totals, speed)
-            display.advance(done, text)
-            shown, done = now, 0
+        position = last
+        # A copy, because the next dispatch takes the totals by donation.
+        before, under_way = under_way, (position, _copy(totals))
+        reached, counted = under_way if position == run.steps_per_epoch else before
+        # Waiting for the dispatch before keeps the queue short, so that a signal is heard soon, and
+        # the device busy.
+        jax.block_until_ready(counted)
+        now = time.monotonic()
+        if counted is not None and (now - shown > 0.25 or position == run.steps_per_epoch):
+            speed = points * (reached - told) * config.batch_size / (now - shown)
+            text = writers.progress_text(
+                saved.loop["epoch"] + 1, config.epochs, jax.device_get(counted), speed
+            )
+            display.advance(reached - told, text)
+            shown, told = now, reached
         if position == run.steps_per_epoch:
             break  # the epoch is closed before it is saved
         slow = now - last_save > 60 * config.checkpoint_minutes
@@ -326,6 +338,11 @@ def run_epoch(
         if heard:
             stop(heard, checkpointer, saved)
     return saved
+
+
+@jax.jit
+def _copy(totals: Confusion) -> Confusion:
+    return jax.tree.map(jnp.copy, totals)
 
 
 def stop(number: int, checkpointer: Any, saved: Saved) -> NoReturn:

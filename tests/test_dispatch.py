@@ -11,7 +11,7 @@ import pytest
 from configs import common
 from fer_jax import metrics
 from fer_jax.data import Split
-from fer_jax.dispatch import epoch_indices, make_dispatch, make_order, put_faces
+from fer_jax.dispatch import epoch_indices, make_dispatch, make_order, put_faces, take_batches
 from fer_jax.sharding import make_mesh, replicated
 from fer_jax.steps import Inputs, classify_step
 from tests.tiny import NETWORK, draw_batch, make_parts
@@ -68,6 +68,36 @@ def test_a_scan_equals_step_by_step(split):
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_state_and_totals_are_donated_and_the_faces_stay(split, devices):
+    config = common.get_config()
+    config.model.update({"name": "linear"})
+    model, tx, state = make_parts(config)
+    mesh = make_mesh(devices)
+    faces = put_faces(split, mesh)
+    dispatch = make_dispatch(
+        partial(classify_step, model=model, tx=tx, inputs=Inputs()), mesh, steps=2
+    )
+    before = jax.jit(
+        lambda: (jax.tree.map(jnp.copy, state), metrics.empty(7)), out_shardings=replicated(mesh)
+    )()
+    indices = jax.device_put(np.arange(16, dtype=np.int32).reshape(2, 8), replicated(mesh))
+    scale = jax.device_put(np.float32(1), replicated(mesh))
+    after = dispatch.train(*before, faces, indices, scale)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before))
+    kept = jax.tree.leaves((after, faces, indices, scale))
+    assert not any(leaf.is_deleted() for leaf in kept)
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_batches_are_taken_by_explicit_transfers_alone(devices):
+    indices = jax.device_put(np.arange(12).reshape(6, 2), replicated(make_mesh(devices)))
+    with jax.transfer_guard("disallow"):
+        taken = take_batches(indices, 1, 3), take_batches(indices, 5, 6)
+    np.testing.assert_array_equal(taken[0], [[2, 3], [4, 5]])
+    np.testing.assert_array_equal(taken[1], [[10, 11]])
 
 
 def test_zero_steps_choose_one_on_a_cpu():

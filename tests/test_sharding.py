@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from fer_jax import sharding
 from fer_jax.errors import UserError
 from fer_jax.sharding import check_batch, make_mesh, replicated, split_batch
 
@@ -19,6 +20,23 @@ def test_a_mesh_takes_the_first_devices(devices, size):
 def test_more_devices_than_there_are_is_refused(devices):
     with pytest.raises(UserError, match=rf"mesh.data is {devices}.* 4 cpu device\(s\); choose 0"):
         make_mesh(devices)
+
+
+def test_processes_have_as_many_devices_each_in_a_mesh(monkeypatch):
+    class Device:
+        def __init__(self, process):
+            self.process_index, self.platform = process, "cpu"
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    made = [Device(process) for process in (0, 0, 0, 1, 1, 1)]
+    monkeypatch.setattr(jax, "devices", lambda: made)
+    with pytest.raises(UserError, match="mesh.data is 3, which 2 processes cannot share; choose 0"):
+        make_mesh(3)
+    with pytest.raises(UserError, match="the 2 processes have 6 cpu device"):
+        make_mesh(8)
+    monkeypatch.setattr(sharding, "_mesh", lambda chosen: chosen)
+    assert [made.index(device) for device in make_mesh(4)] == [0, 1, 3, 4]
+    assert make_mesh(0) == made
 
 
 @pytest.mark.parametrize("axis, shard", [(0, (2, 4)), (1, (8, 1))])

@@ -104,9 +104,9 @@ def test_seeds_in_one_program_are_runs_of_these_seeds(tmp_path, monkeypatch):
         for row, other in zip(rows, expected, strict=True):
             for name in ("train_loss", "validation_loss"):
                 assert row[name] == pytest.approx(other[name], rel=1e-4)
-        (entry,), (other,) = held[i]["evaluations"], theirs["evaluations"]
-        assert entry["loss"] == pytest.approx(other["loss"], rel=1e-4)
-        assert entry["confusion"] == other["confusion"]
+        for entry, other in zip(held[i]["evaluations"], theirs["evaluations"], strict=True):
+            assert entry["loss"] == pytest.approx(other["loss"], rel=1e-4)
+            assert entry["confusion"] == other["confusion"]
 
 
 def grid_of_two(**changes):

@@ -114,6 +114,50 @@ def test_memory_stays_flat_over_thirty_epochs(tmp_path, monkeypatch):
     assert np.median(np.diff(resident[9:])) < 0.25 * 2**20
 
 
+def test_nothing_goes_to_or_from_the_devices_unasked_in_the_loop(tmp_path, monkeypatch):
+    real, epochs = train.run_epoch, []
+
+    def run_epoch(*args, **options):
+        # Compiling is in it too, which must not carry constants over.
+        with jax.transfer_guard("disallow"):
+            epochs.append(None)
+            return real(*args, **options)
+
+    monkeypatch.setattr(train, "run_epoch", run_epoch)
+    train.train_and_evaluate(make_config(epochs=2), tmp_path)
+    assert len(epochs) == 2
+    # The guard is awake: the slice that `take_batches` is instead of sends its numbers unasked.
+    with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed"):
+        jax.device_put(np.arange(3))[1:2]
+
+
+def test_one_dispatch_is_under_way_while_the_one_before_is_waited_for(tmp_path, monkeypatch):
+    events, numbers = [], {}
+    make_dispatch, copy, wait = train.make_dispatch, train._copy, jax.block_until_ready
+
+    def counted(*args, **kwargs):
+        made = make_dispatch(*args, **kwargs)
+        return Dispatch(lambda *a: (events.append("run"), made.train(*a))[1], made.steps)
+
+    def copied(totals):
+        made = copy(totals)
+        numbers[id(made)] = made, events.count("run")  # kept, so that its id is not used again
+        return made
+
+    def waited(tree):
+        if id(tree) in numbers:
+            events.append(numbers[id(tree)][1])
+        return wait(tree)
+
+    monkeypatch.setattr(train, "make_dispatch", counted)
+    monkeypatch.setattr(train, "_copy", copied)
+    monkeypatch.setattr(train.jax, "block_until_ready", waited)
+    train.train_and_evaluate(make_config(epochs=1), tmp_path)
+    # Four steps: each but the first goes out before its predecessor is waited for, and the epoch
+    # ends with the last one.
+    assert events == ["run", "run", 1, "run", 2, "run", 4]
+
+
 def test_a_damaged_newest_checkpoint_costs_an_epoch_not_the_run(straight, tmp_path, caplog):
     workdir = tmp_path / "w"
     train.train_and_evaluate(make_config(), workdir)

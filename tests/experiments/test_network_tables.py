@@ -1,6 +1,6 @@
 """The README's tables of networks and pools: numbers from results, intervals by hand."""
 
-from experiments.network_tables import networks_table, pooling_table
+from experiments.network_tables import networks_table, pooling_table, suite_table
 from fer_jax.report.results import Run, Study
 
 
@@ -44,3 +44,25 @@ def test_one_seed_has_no_interval():
     assert [row[2:] for row in pooling_table(Study("s", runs, True)).rows] == [
         ("—", "—", "1")
     ] * 3
+
+
+def test_a_suite_is_a_row_for_each_network_and_filter():
+    def suite(filtered, errors):
+        return {
+            "filter": filtered, "n": 359, "of": 3589, "draws": 10, "clean": 0.5, "errors": errors,
+            "mean_accuracy": 0.4, "mean_accuracy_untrained": 0.38,
+            "groups": {"noise": {"mean_accuracy": 0.3}, "blur": {"mean_accuracy": 0.45}},
+        }
+
+    run = run_of("vgg-0")
+    suites = [suite("", {"mce": 1.0, "relative_mce": None}), suite("median:3", None)]
+    run = run._replace(result=run.result | {"suites": suites})
+    table = suite_table([run, run_of("without")])
+    assert table.columns[-2:] == ("noise", "blur")
+    cells = ("50.0 %", "40.0 %", "38.0 %")
+    assert table.rows == [
+        ("plain VGG", *cells, "100.0 %", "—", "30.0 %", "45.0 %"),
+        ("plain VGG, median filter 3x3 in front", *cells, "—", "—", "30.0 %", "45.0 %"),
+    ]
+    assert "359 of PrivateTest's 3,589 faces" in table.notes[0]
+    assert suite_table([run_of("without")]) is None

@@ -1,6 +1,7 @@
 """The README's tables come from results files, and only from them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,22 @@ def test_a_kept_command_does_not_say_where_things_lay():
     given = "python -m fer_jax.main --config=c.py:small --workdir=/big/disk --data_dir=/d --x='a b'"
     assert readme.portable(given) == "python -m fer_jax.main --config=c.py:small '--x=a b'"
     assert readme.portable("python -m m --workdir=runs/x") == "python -m m --workdir=runs/x"
+    # Workdirs beside the collected one are named as a repository has them.
+    given = "m --workdir=/big/disk/s/A --reference=/big/disk/s/vgg --data_dir=/d"
+    wanted = "m --workdir=runs/s/A --reference=runs/s/vgg"
+    assert readme.portable(given, Path("/big/disk")) == wanted
+
+
+def test_commands_deep_in_results_are_cleaned_too(tmp_path):
+    run = tmp_path / "work/vgg"
+    run.mkdir(parents=True)
+    suite = {"added": {"command": f"m --workdir={run} --reference={tmp_path}/work/A"}}
+    held = {"run": "vgg", "command": "m", "suites": [suite]}
+    (run / "results.json").write_text(json.dumps(held))
+    readme.collect(tmp_path / "work", tmp_path / "kept")
+    kept = json.loads((tmp_path / "kept/vgg/results.json").read_text())
+    command = kept["suites"][0]["added"]["command"]
+    assert command == "m --workdir=runs/work/vgg --reference=runs/work/A"
 
 
 def test_the_rates_are_compared_on_validation_faces_as_each_network_sees_them(study):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from fer_jax.data import EMOTIONS
-from fer_jax.playground.__main__ import listen
+from fer_jax.playground.command import listen
 from fer_jax.playground.networks import Network
 from fer_jax.playground.samples import Sample
 from fer_jax.recognizer import Recognizer

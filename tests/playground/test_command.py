@@ -8,7 +8,7 @@ import pytest
 
 from fer_jax import model_file
 from fer_jax.data import EMOTIONS
-from fer_jax.playground import __main__ as playground
+from fer_jax.playground import command
 from fer_jax.trained import SHIPPED, Trained, expected_variables
 from tests import running, tiny_study
 from tests.tiny import fill_variables
@@ -17,9 +17,9 @@ pytest.importorskip("uvicorn", reason='needs pip install "fer_jax[playground]"')
 
 
 def test_a_busy_port_is_one_clear_message(capsys):
-    with playground.listen(0) as taken:
+    with command.listen(0) as taken:
         port = taken.getsockname()[1]
-        assert playground.main([f"--port={port}"]) == 1
+        assert command.main([f"--port={port}"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"error: port {port} is busy; choose another, such as --port=")
     suggested = int(said.split("such as --port=")[1].split(",")[0])
@@ -27,29 +27,29 @@ def test_a_busy_port_is_one_clear_message(capsys):
 
 
 def test_nobody_but_this_machine_can_reach_it():
-    with playground.listen(0) as listening:
+    with command.listen(0) as listening:
         assert listening.getsockname()[0] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
 def test_a_port_that_is_none_is_refused(capsys, port):
-    assert playground.main([f"--port={port}"]) == 1
+    assert command.main([f"--port={port}"]) == 2
     assert f"--port={port}: expected 0 to 65535" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_there_is_named(capsys, tmp_path):
-    assert playground.main([str(tmp_path / "gone"), "--port=0"]) == 1
+    assert command.main([str(tmp_path / "gone"), "--port=0"]) == 1
     assert "gone" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_named(capsys, tmp_path):
-    assert playground.main([str(tmp_path), "--port=0"]) == 1
+    assert command.main([str(tmp_path), "--port=0"]) == 1
     assert f"Nothing to report in {tmp_path}" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(SHIPPED.is_file(), reason="the shipped network is there")
 def test_without_any_network_it_says_how_to_get_one(capsys):
-    assert playground.main(["--port=0"]) == 1
+    assert command.main(["--port=0"]) == 1
     assert "name a MODEL" in capsys.readouterr().err
 
 
