@@ -24,7 +24,9 @@ LIMITS = """\
 def write_card(card: dict[str, Any]) -> str:
     """Write the card that `model_card.describe` gives, as Markdown."""
     if "evaluations" not in card:  # a file that somebody else's code wrote
-        return "# Model card\n\nNothing is known of how this model was trained or what it reaches.\n"
+        return (
+            "# Model card\n\nNothing is known of how this model was trained or what it reaches.\n"
+        )
     synthetic = card["dataset"] == "synthetic"
     variant = f" ({card['variant']})" if card.get("variant") else ""
     parts = [
