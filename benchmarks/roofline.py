@@ -48,7 +48,8 @@ def count_operations(function: Any, *arguments: Any) -> list[Operation]:
     """List the convolutions and products of a function, gradients included, from its jaxpr.
 
     Arrays may be abstract. Padding counts as work, since kernels do it; the zeros between the
-    pixels of a strided convolution's gradient do not. A loop's body counts as often as it runs.
+    pixels of a strided convolution's gradient do not. A loop's body counts as often as it runs, and
+    of the branches of a choice the one with the least arithmetic.
     """
     closed = jax.make_jaxpr(function)(*arguments)
     return list(_walk(closed.jaxpr, 1))
@@ -81,6 +82,11 @@ def _walk(jaxpr: Any, times: int) -> Iterator[Operation]:
             (contracted, _), _ = parameters["dimension_numbers"]
             inner = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
             yield _operation(equation, times, equation.outvars[0].aval.size * inner)
+        elif name == "cond":
+            # Forms of one operation, of which each backend takes its own; the least is needed.
+            forms = [list(_walk(branch.jaxpr, times)) for branch in parameters["branches"]]
+            yield from min(forms, key=lambda form: sum(each.flops for each in form))
+            continue
         repeats = times * (parameters["length"] if name == "scan" else 1)
         for value in parameters.values():
             for inner in _jaxprs(value):

@@ -209,7 +209,7 @@ def check(
     # Not <=, so that a NaN fails.
     wrong = [name for name, limit in limits.items() if not found[name] <= limit]
     if wrong:
-        told = ", ".join(f"{name} by {found[name]:.2g} (at most {limits[name]:g})" for name in wrong)
+        told = ", ".join(f"{n} by {found[n]:.2g} (at most {limits[n]:g})" for n in wrong)
         raise UserError(f"the two sides do not compute the same: they differ in {told}")
     return found
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks.roofline import Peak, count_operations, floor_of
+from fer_jax.ops.convolution import conv
 
 PEAK = Peak(bfloat16=2e3, float32=1e3, bandwidth=1e2, source="made up")
 
@@ -18,6 +19,16 @@ def convolve(x, kernel, *, stride=1, groups=1):
 
 def shapes(*each):
     return [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in each]
+
+
+def test_of_the_forms_for_several_backends_one_counts():
+    def loss(x, kernel):
+        out = conv(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return (out**2).sum()
+
+    both = count_operations(jax.grad(loss, (0, 1)), *shapes((2, 8, 8, 3), (3, 3, 3, 4)))
+    # The value and two gradients, though the kernel's has a form for CPUs and one for the others.
+    assert [each.flops for each in both] == [2 * 2 * 8 * 8 * 4 * 9 * 3] * 3
 
 
 def test_a_product_and_its_gradients():
