@@ -1,4 +1,4 @@
-"""The least time that a step can take: FLOPs and bytes counted from its jaxpr, and devices' peaks."""
+"""The least time of a step: FLOPs and bytes counted from its jaxpr, and devices' peaks."""
 
 from collections.abc import Iterator
 from math import prod

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     """Time the commands' help and a config's first training step."""
     parser = Parser("benchmarks.startup", main.__doc__)
     parser.add_argument("--config", default="configs/quickstart.py", metavar="FILE.py[:VARIANT]")
-    parser.add_argument("--repeats", type=int, default=3, help="medians are of so many (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each median (default: 3)")
     parser.add_argument("--out", type=Path, default=reporting.FOLDER / "startup.json")
     parser.add_argument("--one", type=Path, help="of its own processes: the workdir")
     flags = parser.parse_args(argv)
@@ -111,7 +111,7 @@ def _timed(arguments: list[str], repeats: int) -> dict[str, float]:
 
 
 def _run(arguments: list[str], **environment: str) -> dict[str, Any]:
-    """Run `python -m` to its end; give seconds of the clock and of the processor, and its stages."""
+    """Run `python -m` to its end; give seconds of clock and processor, and its stages."""
     used, began, clock = _children(), time.time(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", *arguments], capture_output=True, text=True,

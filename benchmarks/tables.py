@@ -1,4 +1,4 @@
-"""Write the tables of the latest results into benchmarks/README.md: `python -m benchmarks.tables`."""
+"""Write the tables of the latest results into README.md: `python -m benchmarks.tables`."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""Li's own result in seconds on one accelerator: one small network, clean and distorted faces alike.
+"""Li's own result in seconds on one accelerator: a small network, clean and distorted faces alike.
 
 Command:  python -m fer_jax.main --config=configs/speedrun.py                     (one seed)
           python -m fer_jax.main --config=configs/speedrun.py:seeds               (ten of them)
-          python -m fer_jax.main --config=configs/speedrun.py:small               (for two CPU cores)
+          python -m fer_jax.main --config=configs/speedrun.py:small              (for two CPU cores)
 Time:     aimed at 10 seconds of training on one H200 after compilation, not yet timed on any GPU;
           `:small` not timed.
 Expected: aimed at 58.7 % of the 7,178 clean test faces and 57.7 % with each pixel random grey with

@@ -228,7 +228,7 @@ class _Checkpointer(ocp.training.Checkpointer):
     def save_async(self, step, tree, **options):
         self.wait()
         context = ocp.Context(self._context)
-        # Above the largest array, which Orbax would refuse; versions before the option have no limit.
+        # Above the largest array, which Orbax would refuse; older versions have no limit.
         if hasattr(context, "memory_options"):
             largest = max((leaf.nbytes for leaf in jax.tree.leaves(tree)), default=0)
             context.memory_options.write_concurrent_bytes = max(WRITING, 2 * largest)
