@@ -1,6 +1,6 @@
 """Time our training step, or inference, against PyTorch's: same network, weights and batch.
 
-    python -m benchmarks.step --net=resnet9 --against=torch                  # 2 minutes, two cores
+    python -m benchmarks.step --net=dae --against=torch                      # 1 minute, two cores
     python -m benchmarks.step --net=vgg --against=torch --batch=16 --mode=infer
 
 Each side has a process of its own, so that memory and threads are its own, and the two take turns,
@@ -255,7 +255,8 @@ def print_table(result: dict[str, Any]) -> None:
     for column in ("", "images/s", "median, ms", "least, ms", "processor, ms", "peak memory, MiB"):
         table.add_column(column, justify="left" if not column else "right")
     layout, memory = result["torch"]["layout"], result["torch"]["memory"]
-    names = {"ours": "fer_jax", "torch": f"PyTorch ({layout}, malloc {memory})"}
+    table.caption = f"PyTorch: layout {layout}, freed memory {memory}; ours: kept"
+    names = {"ours": "fer_jax", "torch": "PyTorch"}
     for side, name in names.items():
         row = result["cost"][side]
         peak = row["peak_memory_bytes"]

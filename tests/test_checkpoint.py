@@ -141,6 +141,21 @@ def test_the_loop_goes_on_while_a_checkpoint_is_written(tmp_path, monkeypatch):
     assert threads and threading.main_thread() not in threads
 
 
+def test_the_checksum_is_the_sum_of_all_bytes_whatever_the_pieces(monkeypatch):
+    generator = np.random.default_rng(0)
+    tree = {
+        "weights": generator.normal(size=(33, 7)).astype(np.float32),
+        "step": np.int32(-5),
+        "key": np.array([1, 2**32 - 1], np.uint32),
+        "half": jnp.asarray(generator.normal(size=9), jnp.bfloat16),
+    }
+    expected = sum(int(np.asarray(x).reshape(-1).view(np.uint8).sum()) for x in tree.values())
+    tree = jax.tree.map(jnp.asarray, tree)
+    for piece in (checkpoint.PIECE, 1):
+        monkeypatch.setattr(checkpoint, "PIECE", piece)
+        assert checkpoint._checksum(tree) == expected % 2**32
+
+
 def truncate(folder):
     largest = max(folder.rglob("*"), key=lambda path: path.is_file() and path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:50])

@@ -21,10 +21,10 @@ def conv(
 ) -> jax.Array:
     """Convolve as `jax.lax.conv_general_dilated` does, with a gradient that is quick on a CPU.
 
-    On a CPU the kernel's gradient is summed over groups of few images, and a convolution 1x1 is a
-    matrix product, so both are equal but for the order of a sum; all else is XLA's to the last bit.
-    For the attribute `conv_general_dilated` of `nn.Conv`; it can be differentiated in reverse mode
-    alone.
+    On a CPU the kernel's gradient is summed over groups of few images, and everywhere a 1x1
+    convolution is a matrix product, so both are equal but for the order of a sum; all else is XLA's
+    to the last bit. For the attribute `conv_general_dilated` of `nn.Conv`. It can be differentiated
+    in reverse mode alone.
 
     Args:
       x: maps `[b, h, w, c]`.
@@ -33,29 +33,31 @@ def conv(
       padding: "SAME", "VALID" or what to pad before and after, for rows and columns.
       options: as `conv_general_dilated` takes them.
     """
+    dense = tuple(strides) == (1, 1)
+    undilated = set(options.get("lhs_dilation") or (1,)) == {1}
+    if kernel.shape[:3] == (1, 1, x.shape[-1]) and isinstance(padding, str) and dense and undilated:
+        return _pixelwise(x, kernel)
     plain = partial(
         jax.lax.conv_general_dilated, window_strides=strides, padding=padding, **options
     )
-    dense = tuple(strides) == (1, 1)
-    pixelwise = (
-        dense and kernel.shape[:3] == (1, 1, x.shape[-1]) and padding in ("SAME", "VALID")
-        and set(options.get("lhs_dilation") or (1,)) == {1}
-    )
-    on_cpu = _pixelwise if pixelwise else plain
     # With strides the groups lose: 47 instead of 13 ms for AlexNet's 11x11 of stride 4, batch 16.
-    grouped = dense and not pixelwise
+    if not dense:
+        return plain(x, kernel)
 
     def forward(x, kernel):
-        return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=plain), (x, kernel)
+        return plain(x, kernel), (x, kernel)
 
     def backward(saved, gradient):
-        return jax.lax.platform_dependent(
-            *saved, gradient,
-            cpu=partial(_transposed, on_cpu, grouped=grouped),
-            default=partial(_transposed, plain, grouped=False),
-        )
+        x, kernel = saved
+        (for_x,) = jax.linear_transpose(lambda x: plain(x, kernel), x)(gradient)
 
-    convolve = jax.custom_vjp(lambda x, kernel: forward(x, kernel)[0])
+        def whole(x, gradient):
+            return jax.linear_transpose(lambda kernel: plain(x, kernel), kernel)(gradient)[0]
+
+        by_groups = partial(_sum_over_groups, whole)
+        return for_x, jax.lax.platform_dependent(x, gradient, cpu=by_groups, default=whole)
+
+    convolve = jax.custom_vjp(plain)
     convolve.defvjp(forward, backward)
     return convolve(x, kernel)
 
@@ -67,21 +69,14 @@ def _pixelwise(x, kernel):
     return product.reshape(*x.shape[:3], outputs)
 
 
-def _transposed(function, x, kernel, gradient, *, grouped):
-    """Give the gradients of x and kernel; `grouped`: the kernel's over groups of images."""
-    (for_x,) = jax.linear_transpose(lambda x: function(x, kernel), x)(gradient)
-
-    def for_kernel(x, gradient):
-        return jax.linear_transpose(lambda kernel: function(x, kernel), kernel)(gradient)[0]
-
-    if not grouped:
-        return for_x, for_kernel(x, gradient)
+def _sum_over_groups(function, x, gradient):
+    """Sum a function of maps and gradients over groups of the batch's images."""
     groups = _count_groups(x, gradient)
     # Every `groups`-th image, so that a batch split over devices needs no exchange.
     xs, gradients = (
         a.reshape(a.shape[0] // groups, groups, *a.shape[1:]) for a in (x, gradient)
     )
-    return for_x, sum(for_kernel(xs[:, i], gradients[:, i]) for i in range(groups))
+    return sum(function(xs[:, i], gradients[:, i]) for i in range(groups))
 
 
 def _count_groups(x, gradient) -> int:
