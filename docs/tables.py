@@ -12,7 +12,7 @@ from fer_jax.files import write_text
 
 # The pages of docs/ by the caption of their contents; one that a checkout lacks is left out.
 CONTENTS = {
-    "Use": ("start", "predict", "playground", "export", "pretrained"),
+    "Use": ("start", "training", "predict", "playground", "export", "pretrained"),
     "Numbers": ("results", "papers/index", "ledger", "protocols", "benchmarks", "scaling"),
     "Work on it": ("house", "extend", "api", "contributing", "changelog"),
 }

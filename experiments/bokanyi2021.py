@@ -10,9 +10,9 @@ NETWORKS = {"shallow": "alizadeh_shallow", "deep": "alizadeh_deep", "fcn": "agra
 
 # For two cores; the shallow and the deep network are a quarter as wide there by themselves.
 CPU = {
-    "shallow": {"epochs": 6},
-    "deep": {"epochs": 4},
-    "fcn": {"epochs": 3, "model.widths": (8, 16, 16, 16, 16, 16, 24)},
+    "shallow": {"epochs": 4},
+    "deep": {"epochs": 3},
+    "fcn": {"epochs": 2, "model.widths": (8, 16, 16, 16, 16, 16, 24)},
 }
 
 

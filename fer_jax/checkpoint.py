@@ -20,6 +20,9 @@ from fer_jax.state import TrainState, variables
 NAME = "checkpoints"
 # Raise it when the code can no longer go on from what it saved before. The first did not say so.
 SCHEMA = 1
+# Bytes that are added up at a time, and that a save may hold beside the state's copy: without a
+# limit Orbax has all of it compressed in memory once more.
+PIECE, WRITING = 64 * 2**20, 128 * 2**20
 
 
 class Saved(NamedTuple):
@@ -86,9 +89,9 @@ def save(checkpointer: ocp.training.Checkpointer, saved: Saved) -> None:
         overwrite=any(checkpoint.step == step for checkpoint in checkpointer.checkpoints),
         custom_metadata=saved.loop | {
             "schema": SCHEMA,
-            "checksum": int(_checksum(tree)),
-            "weights_checksum": int(_checksum(variables(saved.state))),
-            **({} if ema is None else {"ema_checksum": int(_checksum(ema))}),
+            "checksum": _checksum(tree),
+            "weights_checksum": _checksum(variables(saved.state)),
+            **({} if ema is None else {"ema_checksum": _checksum(ema)}),
         },
         metrics={"best_epoch": saved.loop["best_epoch"]}
         if step == saved.loop["best_step"]
@@ -191,7 +194,7 @@ def _read_loop(checkpointer: ocp.training.Checkpointer, step: int) -> dict[str, 
 
 
 def _compare(tree: Any, checksum: int | None) -> None:
-    if checksum is not None and int(_checksum(tree)) != checksum:
+    if checksum is not None and _checksum(tree) != checksum:
         raise ValueError("its bytes have changed")
 
 
@@ -222,9 +225,15 @@ class _Checkpointer(ocp.training.Checkpointer):
 
     _pending = None
 
-    def save_async(self, *args, **options):
+    def save_async(self, step, tree, **options):
         self.wait()
-        self._pending = super().save_async(*args, **options)
+        context = ocp.Context(self._context)
+        # Above the largest array, which Orbax would refuse; versions before the option have no limit.
+        if hasattr(context, "memory_options"):
+            largest = max((leaf.nbytes for leaf in jax.tree.leaves(tree)), default=0)
+            context.memory_options.write_concurrent_bytes = max(WRITING, 2 * largest)
+        with context:
+            self._pending = super().save_async(step, tree, **options)
         return self._pending
 
     def wait(self):
@@ -258,11 +267,31 @@ def _unpack(tree: dict[str, Any], loop: dict[str, Any]) -> Saved:
     return Saved(TrainState(**state), tree["plateau"], tree["totals"], loop, tree.get("best"))
 
 
+def _checksum(tree: Any) -> int:
+    """Add up all bytes modulo 2**32: what is stored carries no checksum of its own."""
+    # In pieces, because on CPU XLA writes down what it adds up, of all leaves of a program at once.
+    pieces, size = [[]], 0
+    for leaf in jax.tree.leaves(tree):
+        if pieces[-1] and size + leaf.nbytes > PIECE:
+            pieces, size = [*pieces, []], 0
+        pieces[-1].append(leaf)
+        size += leaf.nbytes
+    return sum(int(_sum_bytes(piece)) for piece in pieces) % 2**32
+
+
 @jax.jit
-def _checksum(tree: Any) -> jax.Array:
-    # The stored arrays carry none of their own. A sum modulo 2**32 does not depend on its order.
-    words = [jax.lax.bitcast_convert_type(leaf, jnp.uint8) for leaf in jax.tree.leaves(tree)]
-    return sum(jnp.sum(word, dtype=jnp.uint32) for word in words)
+def _sum_bytes(leaves: list[jax.Array]) -> jax.Array:
+    # A sum modulo 2**32 does not depend on its order.
+    return sum((jnp.sum(_bytes_of(leaf), dtype=jnp.uint32) for leaf in leaves), jnp.uint32(0))
+
+
+def _bytes_of(leaf: jax.Array) -> jax.Array:
+    """Give numbers that add up as the leaf's bytes do, in little memory where it has four each."""
+    if leaf.dtype.itemsize != 4:
+        return jax.lax.bitcast_convert_type(leaf, jnp.uint8)
+    word = jax.lax.bitcast_convert_type(leaf, jnp.uint32)
+    pairs = (word & 0x00FF00FF) + ((word >> 8) & 0x00FF00FF)
+    return (pairs & 0xFFFF) + (pairs >> 16)
 
 
 def _abstract(leaf: jax.Array) -> jax.ShapeDtypeStruct:

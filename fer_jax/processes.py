@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,6 +145,24 @@ def agree(*numbers: int) -> tuple[int, ...]:
     from jax.experimental import multihost_utils
 
     return tuple(multihost_utils.process_allgather(np.asarray(numbers)).max(axis=0).tolist())
+
+
+def check_same(name: str, *parts: bytes) -> None:
+    """Check that all processes have the same bytes; `name` is what an error calls them.
+
+    Raises:
+      UserError: they have not.
+    """
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    checksum &= 2**31 - 1  # as much as jax has in an integer
+    most, negative_least = agree(checksum, -checksum)
+    if most != -negative_least:
+        raise UserError(
+            f"the processes of this run differ in {name}; start all of them with the same flags, "
+            "code and prepared data"
+        )
 
 
 def fetch(array: Any) -> np.ndarray:

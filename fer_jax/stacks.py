@@ -29,7 +29,8 @@ def plan(runs: Runs, workdir: Path) -> list[tuple[list[str], Path]]:
     processes, which share its batches.
 
     Raises:
-      UserError: a point of a stack under way has another config now, or there are several processes.
+      UserError: a point of a stack under way has another config now, or a stack is under way and
+        there are several processes.
     """
     stacks = _under_way(runs, workdir)
     if processes.several():

@@ -1,5 +1,6 @@
 """Train one run and evaluate it: epochs, plateau, early stopping, checkpoints; no maths."""
 
+import json
 import logging
 import signal
 import time
@@ -20,6 +21,7 @@ from fer_jax.alarms import Watch, find_alarms
 from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
 from fer_jax.checks import check_faces, check_run, explain_network
+from fer_jax.configuring import to_json
 from fer_jax.data import Split
 from fer_jax.data.ferplus import rules_by_split
 from fer_jax.dispatch import Dispatch, make_dispatch, make_order, put_faces, take_batches
@@ -83,6 +85,9 @@ def train_and_evaluate(
     if finished is not None:
         return finished
     run = prepare(config, workdir, data_dir=data_dir, start=start)
+    described = json.dumps(to_json(config), sort_keys=True).encode()
+    keys = [split.keys.tobytes() for split in run.splits.values()]
+    processes.check_same("the config or the faces", described, *keys)
     with checkpoint.open_checkpoints(workdir) as checkpointer:
         saved = fit(run, checkpointer)
         if config.restore_best and saved.loop["best_step"] != int(saved.state.step):

@@ -117,6 +117,45 @@ def test_a_state_that_is_donated_while_it_is_saved_is_saved_unharmed(tmp_path):
             assert (kernel == number).all()
 
 
+def test_the_loop_goes_on_while_a_checkpoint_is_written(tmp_path, monkeypatch):
+    written, threads = threading.Event(), []
+
+    def hold(real):
+        def rename(*args, **options):
+            threads.append(threading.current_thread())
+            if threading.current_thread() is not threading.main_thread():
+                assert written.wait(60)
+            return real(*args, **options)
+
+        return rename
+
+    # What a save ends with: its folder gets its name.
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, hold(getattr(os, name)))
+    with checkpoint.open_checkpoints(tmp_path) as checkpointer:
+        checkpoint.save(checkpointer, make_saved(1))
+        assert not (tmp_path / checkpoint.NAME / "1").exists()
+        written.set()
+        checkpointer.wait()
+        assert (tmp_path / checkpoint.NAME / "1").exists()
+    assert threads and threading.main_thread() not in threads
+
+
+def test_the_checksum_is_the_sum_of_all_bytes_whatever_the_pieces(monkeypatch):
+    generator = np.random.default_rng(0)
+    tree = {
+        "weights": generator.normal(size=(33, 7)).astype(np.float32),
+        "step": np.int32(-5),
+        "key": np.array([1, 2**32 - 1], np.uint32),
+        "half": jnp.asarray(generator.normal(size=9), jnp.bfloat16),
+    }
+    expected = sum(int(np.asarray(x).reshape(-1).view(np.uint8).sum()) for x in tree.values())
+    tree = jax.tree.map(jnp.asarray, tree)
+    for piece in (checkpoint.PIECE, 1):
+        monkeypatch.setattr(checkpoint, "PIECE", piece)
+        assert checkpoint._checksum(tree) == expected % 2**32
+
+
 def truncate(folder):
     largest = max(folder.rglob("*"), key=lambda path: path.is_file() and path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:50])

@@ -46,6 +46,10 @@ def test_what_is_not_of_the_runs_own_evaluation_is_left_out(held):
     assert describe(more, image_shape=(48, 48, 1)) == describe(held, image_shape=(48, 48, 1))
 
 
+def test_a_card_of_nothing_says_so():
+    assert "Nothing is known of how this model was trained" in write_card({"run": "x"})
+
+
 def test_the_command_prints_it_or_writes_it(held, finished_study, tmp_path, capsys):
     workdir = str(finished_study[0] / "A")
     assert model_card.main([workdir]) == 0

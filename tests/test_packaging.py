@@ -61,7 +61,10 @@ def test_every_import_is_declared():
 
 
 def test_dependencies_have_lower_bounds_only():
-    extras = ("cuda", "docs", "export", "playground", "predict", "pretrained", "robustness", "tensorboard", "test")
+    extras = (
+        "cuda", "docs", "export", "playground", "predict", "pretrained", "robustness",
+        "tensorboard", "test",
+    )
     for requirement in requirements(*extras):
         # OpenCV 5 left out the cascades that find faces.
         allowed = {"<", ">="} if requirement.name == "opencv-python-headless" else {">="}

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fer_jax import processes, train
-from fer_jax.errors import UsageError
+from fer_jax.errors import UsageError, UserError
 from tests import running, tiny_study
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -130,6 +130,14 @@ def test_one_process_is_alone_writes_and_waits_for_nobody():
         assert processes.writes() and not processes.several()
         processes.meet("nobody")
         assert processes.agree(3, 0) == (3, 0)
+
+
+def test_processes_of_other_bytes_are_refused(monkeypatch):
+    processes.check_same("anything", b"one")
+    # Another process has a lower checksum.
+    monkeypatch.setattr(processes, "agree", lambda one, other: (one, 1 - one))
+    with pytest.raises(UserError, match="differ in the faces; start all of them with the same"):
+        processes.check_same("the faces", b"one", b"two")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from fer_jax.errors import UserError
 MARGIN = 1.03
 # A side longer than this is shrunk for the search: a cascade takes seconds beyond it.
 SEARCHED = 1600
+NEIGHBOURS = 4  # hits that must lie together: with 3 an emblem on a hat is a face too
 SMALLEST = 24  # pixels a side of a face in what is searched
 
 
@@ -50,7 +51,7 @@ def find_faces(photo: Photo) -> list[Box]:
     if min(grey.shape) < SMALLEST:
         return []
     found = _cascade().detectMultiScale(
-        grey, scaleFactor=1.1, minNeighbors=3, minSize=(SMALLEST, SMALLEST)
+        grey, scaleFactor=1.1, minNeighbors=NEIGHBOURS, minSize=(SMALLEST, SMALLEST)
     )
     boxes = [Box(*(round(float(value) * factor) for value in box)) for box in found]
     return sorted(boxes, key=lambda box: (-box.width * box.height, box))

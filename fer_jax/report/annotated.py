@@ -107,6 +107,8 @@ def _box(draw: ImageDraw.ImageDraw, face: Annotation, number: int, factor: float
             corners = (left - grow, top - grow, left + width + grow, top + height + grow)
             draw.rectangle(corners, outline=colour)
     text, font = f" {number} {face.emotion} ", _font(15)
+    if draw.textlength(text, font=font) > width + 8:  # it would cover the neighbours
+        text, font = f" {number} ", _font(12)
     x0, y0, x1, y1 = draw.textbbox((0, 0), text, font=font)
     y = top - (y1 - y0) - 8 if top > y1 - y0 + 8 else top
     x = max(0, min(left, draw.im.size[0] - (x1 - x0)))

@@ -23,6 +23,10 @@ LIMITS = """\
 
 def write_card(card: dict[str, Any]) -> str:
     """Write the card that `model_card.describe` gives, as Markdown."""
+    if "evaluations" not in card:  # a file that somebody else's code wrote
+        return (
+            "# Model card\n\nNothing is known of how this model was trained or what it reaches.\n"
+        )
     synthetic = card["dataset"] == "synthetic"
     variant = f" ({card['variant']})" if card.get("variant") else ""
     parts = [
@@ -119,7 +123,7 @@ def _accuracies(card: dict[str, Any]) -> list[str]:
 
 
 def _by_class(card: dict[str, Any]) -> list[str]:
-    """Give the tables by class: of the test's clean faces, and beside it the config's distortion."""
+    """Give tables by class: of the test's clean faces, and beside it the config's distortion."""
     tested = [e for e in card["evaluations"] if e["split"] == "test"]
     clean = next((e for e in tested if e["distortion"] == "clean"), None)
     if clean is None or not clean.get("confusion"):

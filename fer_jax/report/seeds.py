@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fer_jax.report.results import Study
 from fer_jax.report.tables import Table
-from fer_jax.report.wording import MISSING, distortion_text, number, percent, tag
+from fer_jax.report.wording import MISSING, distortion_text, number, tag
 
 
 class Spread(NamedTuple):
@@ -46,7 +46,7 @@ def seeds(study: Study) -> Table | None:
     """
     if not _differ_in_seed_alone(study):
         return None
-    measure, form = ("accuracy", percent) if study.classifiers else ("loss", number)
+    measure, head = ("accuracy", "accuracy, %") if study.classifiers else ("loss", "loss")
     found: dict[tuple[str, str], list[float]] = {}
     for run in study.finished:
         for entry in run.evaluations:
@@ -56,19 +56,32 @@ def seeds(study: Study) -> Table | None:
     rows = []
     for (split, faces), values in found.items():
         spread = over_seeds(values)
-        ends = [MISSING if end is None else form(end) for end in (spread.low, spread.high)]
-        rows.append((
-            split, faces, form(spread.mean), MISSING if spread.sd is None else form(spread.sd),
-            MISSING if spread.sd is None else " to ".join(ends), str(spread.n),
-        ))
+        cells = [_text(value, measure) for value in (spread.mean, spread.sd)]
+        rows.append((split, faces, *cells, _interval(spread, measure), str(spread.n)))
     if not rows:
         return None
     return Table(
         title=f"{study.title}: {len(study.finished)} seeds{tag(study)}",
-        columns=("split", "faces", f"mean {measure}", "sd", "95 % interval", "seeds"),
+        columns=("split", "faces", f"mean {head}", "sd", "95 % interval", "seeds"),
         rows=rows,
         notes=("The interval is Student's t over the seeds: of their mean, not of one run.",),
     )
+
+
+def _text(value: float | None, measure: str) -> str:
+    if measure == "loss" or value is None:
+        return number(value)
+    return f"{100 * value:.2f}"
+
+
+def _interval(spread: Spread, measure: str) -> str:
+    if spread.sd is None:
+        return MISSING
+    ends = spread.low, spread.high
+    if measure == "accuracy":
+        # No share is beyond these, though a t interval of few seeds knows nothing of that.
+        ends = max(spread.low, 0.0), min(spread.high, 1.0)
+    return "–".join(_text(end, measure) for end in ends)
 
 
 def _differ_in_seed_alone(study: Study) -> bool:

@@ -1,4 +1,4 @@
-"""Dropout at a rate that may be traced draws what linen's own does."""
+"""Dropout draws what linen's own does; networks on our convolutions are those on linen's."""
 
 import flax.linen as nn
 import jax
@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fer_jax.models import layers
+from fer_jax.models import layers, resnet9, se_separable, vgg
+from fer_jax.ops import convolution
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -29,3 +30,48 @@ def test_dropout_is_linens_also_at_a_traced_rate(dtype):
             np.asarray(traced[0], np.float32), np.asarray(expected, np.float32), rtol=2 * ulp
         )
     assert layers.Dropout(0.3, deterministic=True).apply({}, x) is x
+
+
+@pytest.mark.usefixtures("quick_compile")
+@pytest.mark.parametrize(
+    "module, network",
+    [
+        (resnet9, resnet9.ResNet9(width=1 / 16)),
+        (vgg, vgg.VGG(blocks=((4, 2), (8, 1)), dense=(8,), dropout=0.0)),
+        (se_separable, se_separable.SESeparable(width=1 / 8, modules=(64,), dropout=0.0)),
+    ],
+    ids=["resnet9", "vgg", "se_separable"],
+)
+def test_a_whole_network_has_the_parameters_and_gradients_of_flax_convolutions(
+    monkeypatch, module, network
+):
+    monkeypatch.setattr(convolution, "GROUP_BYTES", 1)  # groups of single images
+    images = np.random.default_rng(0).uniform(size=(3, 32, 32, 1)).astype(np.float32)
+
+    def gradients(images):
+        variables = network.init(jax.random.key(0), images, train=False)
+
+        def loss(params):
+            (logits, _), _ = network.apply(
+                {**variables, "params": params}, images, train=True, mutable=["batch_stats"]
+            )
+            return jnp.square(logits).sum()
+
+        return variables, jax.grad(loss)(variables["params"])
+
+    variables, ours = jax.jit(gradients)(images)
+    monkeypatch.setattr(module, "Conv", nn.Conv)
+    expected, theirs = jax.jit(lambda images: gradients(images))(images)
+    check_equal(variables, expected)
+    scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(theirs))
+    for (path, mine), other in zip(
+        jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True
+    ):
+        # Rounding through ten layers, of which BatchNorms over three images enlarge some.
+        np.testing.assert_allclose(mine, other, atol=1e-4 * scale, err_msg=str(path))
+
+
+def check_equal(ours, theirs):
+    """Check that both trees have the same names and the same numbers, bit for bit."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)

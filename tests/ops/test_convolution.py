@@ -99,7 +99,8 @@ def test_conv_is_xlas_and_its_kernel_gradient_to_rounding(form, small_groups):
     ours = jax.jit(lambda: gradients_of(conv, *form))()
     theirs = jax.jit(lambda: gradients_of(jax.lax.conv_general_dilated, *form))()
     for mine, other in zip(ours[:2], theirs[:2], strict=True):
-        np.testing.assert_array_equal(mine, other)
+        # A matrix product's sum of five products may have another order than a convolution's.
+        np.testing.assert_allclose(mine, other, atol=1e-5 if form[0] == 1 else 0)
     # A sum of up to 12 * 72 products of order one, in another order: some 1e-7 of its 30.
     np.testing.assert_allclose(ours[2], theirs[2], atol=1e-4)
 
@@ -109,11 +110,10 @@ def test_conv_sums_over_groups_of_what_fits(small_groups):
         text = str(jax.make_jaxpr(lambda: gradients_of(conv, 3, (1, 1), "SAME", batch=batch))())
         return text.count("conv_general_dilated[")
 
-    # One for the value, one for the input's gradient, the whole kernel gradient for other
-    # backends, and one a group: a batch of 7 has no other equal groups than single images.
-    assert convolutions(12) == 3 + 6
-    assert convolutions(2) == 3 + 1
-    assert convolutions(7) == 3 + 7
+    # One more each group; a batch of 7 has no other equal groups than single images.
+    one = convolutions(2)
+    assert convolutions(12) == one + 5
+    assert convolutions(7) == one + 6
 
 
 def test_conv_under_vmap_has_the_gradients_of_each(small_groups):

@@ -1,0 +1,112 @@
+"""The least time that a step can take: FLOPs and bytes counted from its jaxpr, and devices' peaks."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Peak(NamedTuple):
+    """What a device can do at best: dense FLOP/s by dtype, and bytes/s of its memory."""
+
+    bfloat16: float
+    float32: float  # as XLA runs it by default: TF32 on NVIDIA's tensor cores
+    bandwidth: float
+    source: str
+
+
+# By jax's device_kind. Without sparsity, which data sheets double their figures by.
+PEAKS = {
+    "NVIDIA H200": Peak(989.4e12, 494.7e12, 4.8e12, "NVIDIA H200 datasheet (SXM)"),
+    "NVIDIA H100 80GB HBM3": Peak(989.4e12, 494.7e12, 3.35e12, "NVIDIA H100 datasheet (SXM)"),
+    "NVIDIA H100 PCIe": Peak(756e12, 378e12, 2.0e12, "NVIDIA H100 datasheet (PCIe)"),
+    "NVIDIA A100-SXM4-80GB": Peak(312e12, 156e12, 2.039e12, "NVIDIA A100 datasheet (SXM)"),
+    "NVIDIA A100-SXM4-40GB": Peak(312e12, 156e12, 1.555e12, "NVIDIA A100 datasheet (SXM)"),
+    "NVIDIA A100 80GB PCIe": Peak(312e12, 156e12, 1.935e12, "NVIDIA A100 datasheet (PCIe)"),
+    "NVIDIA A100-PCIE-40GB": Peak(312e12, 156e12, 1.555e12, "NVIDIA A100 datasheet (PCIe)"),
+}
+
+
+class Operation(NamedTuple):
+    """A convolution or matrix product: its FLOPs, two a multiply-add, and the bytes it touches."""
+
+    name: str
+    flops: float
+    bytes: float
+
+
+class Floor(NamedTuple):
+    """What a step must do at least, and the seconds that takes; None where no peak is known."""
+
+    flops: float
+    bytes: float
+    seconds: float | None
+
+
+def count_operations(function: Any, *arguments: Any) -> list[Operation]:
+    """List the convolutions and products of a function, gradients included, from its jaxpr.
+
+    Arrays may be abstract. Padding counts as work, since kernels do it; the zeros between the
+    pixels of a strided convolution's gradient do not. A loop's body counts as often as it runs.
+    """
+    closed = jax.make_jaxpr(function)(*arguments)
+    return list(_walk(closed.jaxpr, 1))
+
+
+def floor_of(
+    operations: list[Operation], *, state_bytes: float, peak: Peak | None, dtype: str
+) -> Floor:
+    """Return the least work and time of a step.
+
+    Each operation takes its arithmetic or its bytes at the peak, whichever is longer; all that is
+    elementwise is taken to be fused into them, for nothing. Parameters, statistics and moments are
+    read and written once (`state_bytes` each way).
+    """
+    flops = sum(each.flops for each in operations)
+    moved = sum(each.bytes for each in operations) + 2 * state_bytes
+    if peak is None:
+        return Floor(flops, moved, None)
+    speed = getattr(peak, dtype)
+    seconds = sum(max(each.flops / speed, each.bytes / peak.bandwidth) for each in operations)
+    return Floor(flops, moved, seconds + 2 * state_bytes / peak.bandwidth)
+
+
+def _walk(jaxpr: Any, times: int) -> Iterator[Operation]:
+    for equation in jaxpr.eqns:
+        name, parameters = equation.primitive.name, equation.params
+        if name == "conv_general_dilated":
+            yield _operation(equation, times, _convolution_macs(equation))
+        elif name == "dot_general":
+            (contracted, _), _ = parameters["dimension_numbers"]
+            inner = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            yield _operation(equation, times, equation.outvars[0].aval.size * inner)
+        repeats = times * (parameters["length"] if name == "scan" else 1)
+        for value in parameters.values():
+            for inner in _jaxprs(value):
+                yield from _walk(inner, repeats)
+
+
+def _jaxprs(value: Any) -> Iterator[Any]:
+    if hasattr(value, "jaxpr"):
+        yield value.jaxpr
+    elif hasattr(value, "eqns"):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _jaxprs(item)
+
+
+def _operation(equation: Any, times: int, macs: float) -> Operation:
+    arrays = [*equation.invars, *equation.outvars]
+    moved = sum(each.aval.size * each.aval.dtype.itemsize for each in arrays)
+    return Operation(equation.primitive.name, 2.0 * macs * times, float(moved * times))
+
+
+def _convolution_macs(equation: Any) -> float:
+    numbers = equation.params["dimension_numbers"]
+    kernel = equation.invars[1].aval.shape
+    # Of a kernel `[.., out, in, *window]`, by any order of its axes: one output takes all but out.
+    each = prod(kernel) / kernel[numbers.rhs_spec[0]]
+    # Every second pixel of a gradient through a stride of two is a zero put there.
+    return equation.outvars[0].aval.size * each / prod(equation.params["lhs_dilation"])
