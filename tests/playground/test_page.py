@@ -135,7 +135,7 @@ def test_a_dropped_photo_is_shown_and_survives_a_reload(page, monkeypatch):
 def test_what_is_no_photo_is_said_on_the_page(page):
     drop(page, "notes.txt", b"hello")
     page.wait_for_selector("#alert:not([hidden])")
-    assert "no picture" in page.inner_text("#alert p")
+    assert page.inner_text("#alert p").startswith("notes.txt: it is no picture")
     page.get_by_role("button", name="Close").click()
     assert page.locator("#alert").is_hidden()
 

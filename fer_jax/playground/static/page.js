@@ -139,12 +139,14 @@ async function readPhoto(file) {
   try {
     const { faces } = await postJson("/api/photo", file);
     const names = faces.map((one, i) =>
-      keep({ ...one, title: faces.length > 1 ? `${file.name}, face ${i + 1}` : file.name }),
+      faces.length > 1
+        ? keep({ ...one, title: `${file.name}, face ${i + 1}`, caption: `face ${i + 1}` })
+        : keep({ ...one, title: file.name, caption: file.name }),
     );
     change({ face: names[0] });
     $("found").querySelector("input:checked")?.focus();
   } catch (error) {
-    complain(new Error(`${file.name}: ${error.message}`));
+    complain(error, file.name);
   } finally {
     $("drop").classList.remove("busy");
   }
@@ -289,7 +291,7 @@ function sampleRow(title, faces) {
     const canvas = document.createElement("canvas");
     paintFace(canvas, one.face, describeFace(one));
     const caption = document.createElement("span");
-    caption.textContent = one.label === null ? one.title : setup.emotions[one.label];
+    caption.textContent = one.label === null ? one.caption : setup.emotions[one.label];
     label.title = describeFace(one);
     label.append(input, canvas, caption);
     list.append(label);
@@ -336,7 +338,8 @@ function short(value) {
   return `${+value.toPrecision(3)}`;
 }
 
-function complain(error) {
-  $("alert").querySelector("p").textContent = error.message;
+function complain({ message }, file) {
+  const text = file ? `${file}: ${message}` : message[0].toUpperCase() + message.slice(1);
+  $("alert").querySelector("p").textContent = text;
   $("alert").hidden = false;
 }
