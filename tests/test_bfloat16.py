@@ -1,4 +1,4 @@
-"""bfloat16: every network computes in it, and keeps parameters, statistics and moments in float32."""
+"""bfloat16: every network computes in it; parameters, statistics and moments stay float32."""
 
 from functools import partial
 

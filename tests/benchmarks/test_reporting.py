@@ -14,7 +14,8 @@ def test_rows_come_back_and_another_file_is_refused(tmp_path):
     reporting.save_rows(path, [{"x": 1}])
     assert reporting.load_rows(path) == [{"x": 1}]
     assert {"device", "commit", "command"} <= json.loads(path.read_text()).keys()
-    for text, message in (("[]", "no file of a benchmark"), ('{"schema": 9, "rows": []}', "schema")):
+    other = '{"schema": 9, "rows": []}'
+    for text, message in (("[]", "no file of a benchmark"), (other, "schema")):
         path.write_text(text)
         with pytest.raises(UserError, match=message):
             reporting.load_rows(path)
