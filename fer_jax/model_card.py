@@ -5,6 +5,7 @@ from fer_jax.commands.model_card import main
 if __name__ == "__main__":  # before the imports that --help need not wait for
     raise SystemExit(main())
 
+import re
 from typing import Any
 
 from fer_jax.data.splits import class_names
@@ -41,9 +42,16 @@ def describe(held: dict[str, Any], *, image_shape: tuple[int, int, int]) -> dict
     ]
     return {
         **{name: held[name] for name in TAKEN if name in held},
+        "command": _without_places(str(held.get("command"))),
         "labels": list(class_names(held["dataset"], protocol=held["protocol"])),
         "image_shape": list(image_shape),
         "training": {name: config[name] for name in TRAINING if name in config},
         "evaluations": [{k: entry[k] for k in MEASURED if k in entry} for entry in seen],
         "train_seconds": held["cost"].get("train_seconds"),
     }
+
+
+def _without_places(command: str) -> str:
+    """Leave out of a command where on somebody's disk its folders stood."""
+    command = re.sub(r"--workdir=/\S*/([^/\s]+)", r"--workdir=runs/\1", command)
+    return re.sub(r" --data_dir=/\S+", "", command)

@@ -46,6 +46,12 @@ def test_what_is_not_of_the_runs_own_evaluation_is_left_out(held):
     assert describe(more, image_shape=(48, 48, 1)) == describe(held, image_shape=(48, 48, 1))
 
 
+def test_the_command_does_not_say_where_on_a_disk_it_ran(held):
+    ran = "python -m fer_jax.main --config=c.py --workdir=/home/me/x/shipped --data_dir=/data/fer"
+    described = describe(held | {"command": ran}, image_shape=(48, 48, 1))
+    assert described["command"] == "python -m fer_jax.main --config=c.py --workdir=runs/shipped"
+
+
 def test_a_card_of_nothing_says_so():
     assert "Nothing is known of how this model was trained" in write_card({"run": "x"})
 
