@@ -21,6 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--at", default="kind=random_grey&strength=0.2", help="what the address says behind its #"
     )
+    parser.add_argument(
+        "--photo", type=Path, help="of a face, dropped on the page in place of a synthetic one"
+    )
     arguments = parser.parse_args(argv)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -49,6 +52,11 @@ def main(argv: list[str] | None = None) -> None:
             )
             page.goto(f"http://127.0.0.1:{listening.getsockname()[1]}/#{arguments.at}")
             page.wait_for_selector("#results.answered[aria-busy=false]", timeout=300_000)
+            if arguments.photo:
+                with page.expect_response("**/api/**", timeout=300_000):
+                    page.set_input_files("input[type=file]", str(arguments.photo))
+                page.wait_for_timeout(3_000)  # the answers, and then the curve, come one by one
+                page.wait_for_selector("#results.answered[aria-busy=false]", timeout=300_000)
             page.wait_for_selector("#curve polyline", state="attached", timeout=300_000)
             page.screenshot(path=str(arguments.out), full_page=True)
         finally:

@@ -74,7 +74,10 @@ def test_padding_counts_for_nothing():
     logits[150:] = np.nan
     mask = np.arange(200) < 150
     confusion = metrics.of_logits(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(mask))
-    assert metrics.summarise(confusion) == metrics.summarise(count(labels[:150], predicted[:150]))
+    padded, alone = map(metrics.summarise, (confusion, count(labels[:150], predicted[:150])))
+    # The sum of 200 losses, 50 of them zero, may round otherwise than that of 150.
+    assert padded.pop("loss") == pytest.approx(alone.pop("loss"), rel=1e-6)
+    assert padded == alone
 
 
 def test_merging_gives_the_whole():

@@ -63,13 +63,19 @@ def curve(networks: list[Network], asked: dict[str, Any]) -> dict[str, Any]:
     return {"strengths": list(strengths), "networks": answers}
 
 
-def warm_up(networks: list[Network]) -> None:
-    """Compile all that the page may ask for, what it asks first before the rest."""
+def warm_up(networks: list[Network], stopped: threading.Event) -> None:
+    """Compile all that the page may ask for, what it asks first before the rest, until `stopped`.
+
+    The process must not end while a program is compiled, which would abort it.
+    """
     blank = np.zeros((SIZE, SIZE), np.uint8)
     asked = {"face": encode_face(blank), "kind": FIRST, "strength": 0.2, "draw": 0}
-    see(networks, asked)
-    curve(networks, asked)
+    for answer in (see, curve):
+        if not stopped.is_set():
+            answer(networks, asked)
     for kind in KINDS.values():
+        if stopped.is_set():
+            return
         with _TURN:
             distort_face(blank, (kind.greatest,), kind=kind, draw=0)
 

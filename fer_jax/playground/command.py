@@ -39,13 +39,19 @@ def main(argv: list[str] | None = None) -> None:
 
         networks = load_networks(arguments.models)
         app = make_app(networks, list_samples(data_dir=arguments.data_dir))
-        threading.Thread(target=warm_up, args=(networks,), daemon=True).start()
+        stopped = threading.Event()
+        warming = threading.Thread(target=warm_up, args=(networks, stopped))
+        warming.start()
         url = f"http://{HOST}:{listening.getsockname()[1]}/"
         print(f"playground: {url} (Ctrl-C stops it)", flush=True)
         if arguments.browser if arguments.browser is not None else has_screen():
             webbrowser.open(url)
-        with contextlib.suppress(KeyboardInterrupt):
-            make_server(app).run(sockets=[listening])
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                make_server(app).run(sockets=[listening])
+        finally:
+            stopped.set()
+            warming.join()
         print("playground: stopped")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_jax import files
 from fer_jax.data.faces import SIZE
 from fer_jax.data.find_faces import centre_square, cut, find_faces, square_around
 from fer_jax.data.fit_faces import fit_faces
@@ -28,7 +29,8 @@ def read_faces(data: bytes) -> list[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo"
-        path.write_bytes(data)
+        with files.replacing(path) as file:
+            file.write(data)
         photo = read_photo(path)
     boxes, note = _find(photo)
     faces = fit_faces([cut(photo.pixels, box) for box in boxes], shape=(SIZE, SIZE, 1))

@@ -90,7 +90,7 @@ def recomputed(cell, entry) -> float:
     (found,) = (
         e for e in held["evaluations"]
         if (e["split"], e["distortion"], e["strength"], e["views"])
-        == (cell["split"], *wanted, "plain")
+        == (cell["split"], *wanted, "plain") and not e.get("weights")
     )
     if row.value == "loss":
         return found["loss"]
