@@ -75,7 +75,7 @@ SUITE_TITLES = {
     "A_noisy-0": "DAE in front and noise augmentation", "resnet9": "ResNet9",
     "shipped": "ResNet9 with noise augmentation, shipped",
 }
-FILTERS = {"median:3": "median filter 3x3 in front", "nlm": "non-local means in front"}
+FILTERS = {"median:3": "median filter 3x3 in front", "nlm:0.1": "non-local means in front"}
 
 
 def suite_table(runs: Sequence[Run]) -> Table | None:
