@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments import bokanyi2021, gao2021
-from experiments.harness import command
+from experiments import bokanyi2021, dick2024, dong2021, gao2021, li2023
+from experiments.harness import build, command
 from experiments.paper_figures import FIGURES
 from fer_jax import results
 
@@ -29,6 +29,16 @@ def test_a_smoke_test_writes_pages_that_say_synthetic(tmp_path, capsys):
     assert command(gao2021.EXPERIMENT, [*flags, "--list"]) == 0
     shown = capsys.readouterr().out.splitlines()[-2:]
     assert [line.split() for line in shown] == [["se_separable", "finished"], ["drawn", "finished"]]
+
+
+@pytest.mark.usefixtures("quick_compile")
+@pytest.mark.parametrize("module", [li2023, dong2021, dick2024], ids=lambda m: m.EXPERIMENT.name)
+def test_every_run_of_a_paper_trains_and_stands_on_its_page(tmp_path, module):
+    assert command(module.EXPERIMENT, ["--scale=smoke", f"--workdir={tmp_path}"]) == 0
+    page = (tmp_path / "experiment.md").read_text()
+    assert "SYNTHETIC" in page
+    runs = build(module.EXPERIMENT, "smoke").runs
+    assert runs and all(results.read(tmp_path / name)["run"] == name for name in runs)
 
 
 @pytest.mark.usefixtures("quick_compile")
