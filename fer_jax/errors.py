@@ -95,10 +95,13 @@ def _deliver_again(report: Callable) -> Callable:
     """Make a hook for errors that Python drops: a signal's among them comes again soon.
 
     A handler may run inside a destructor or a weak reference's callback, out of which no exception
-    comes.
+    comes. What TensorStore still writes when a save has failed, as on a full disk, reports to
+    Orbax's event loop, which is closed by then: the save's own error says all.
     """
 
     def hook(dropped: Any) -> None:
+        if str(dropped.exc_value) == "Event loop is closed":
+            return
         for kind, number in ((KeyboardInterrupt, signal.SIGINT), (Terminated, signal.SIGTERM)):
             if isinstance(dropped.exc_value, kind):
                 # Not from here, which is still inside.
