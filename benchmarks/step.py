@@ -85,8 +85,11 @@ def compare(config: ConfigDict, flags: argparse.Namespace) -> dict[str, Any]:
         np.savez(files[1], **arrays)
         choice = choose_torch(files, flags)
         ours = stack.enter_context(Worker("benchmarks.step_ours", *files))
+        # With PyTorch's default layout, whichever is timed: at batch 64 the loss of Li's VGG in
+        # channels-last is 5.7e-4 off that in float64 (one Intel Xeon core), and in this one 6e-7.
+        with start_torch(files, layout="default", memory=choice["memory"]) as reference:
+            agreement = check(ours, reference, Path(folder), spec, arrays)
         theirs = stack.enter_context(start_torch(files, **choice))
-        agreement = check(ours, theirs, Path(folder), spec, arrays)
         load_before = os.getloadavg()[0]
         times = {"ours": [], "torch": []}
         for worker in (ours, theirs):

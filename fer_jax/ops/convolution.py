@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fer_jax.ops import winograd
+
 # What the maps and the gradient of a group of images may take, in bytes: about the second-level
 # cache of one core, in which XLA's kernel gradient takes a half to a quarter of the time.
 GROUP_BYTES = 5 << 19
@@ -19,12 +21,12 @@ def conv(
     padding: str | Sequence[tuple[int, int]],
     **options: Any,
 ) -> jax.Array:
-    """Convolve as `jax.lax.conv_general_dilated` does, with a gradient that is quick on a CPU.
+    """Convolve as `jax.lax.conv_general_dilated` does, in forms that are quick on a CPU.
 
-    On a CPU the kernel's gradient is summed over groups of few images, and everywhere a 1x1
-    convolution is a matrix product, so both are equal but for the order of a sum; all else is XLA's
-    to the last bit. For the attribute `conv_general_dilated` of `nn.Conv`. It can be differentiated
-    in reverse mode alone.
+    On a CPU wide 3x3 convolutions of float32 go by Winograd's filtering (`ops/winograd.py`), and
+    other kernels' gradients are summed over groups of few images; everywhere a 1x1 convolution is a
+    matrix product. All are equal but for rounding, and all else is XLA's to the last bit. For the
+    attribute `conv_general_dilated` of `nn.Conv`. It can be differentiated in reverse mode alone.
 
     Args:
       x: maps `[b, h, w, c]`.
@@ -43,6 +45,9 @@ def conv(
     # With strides the groups lose: 47 instead of 13 ms for AlexNet's 11x11 of stride 4, batch 16.
     if not dense:
         return plain(x, kernel)
+    undilated &= set(options.get("rhs_dilation") or (1,)) == {1}
+    if undilated and padding == "SAME" and winograd.pays(x, kernel):
+        return jax.lax.platform_dependent(x, kernel, cpu=winograd.convolve, default=plain)
 
     def forward(x, kernel):
         return plain(x, kernel), (x, kernel)
