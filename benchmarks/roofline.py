@@ -83,9 +83,13 @@ def _walk(jaxpr: Any, times: int) -> Iterator[Operation]:
             inner = prod(equation.invars[0].aval.shape[axis] for axis in contracted)
             yield _operation(equation, times, equation.outvars[0].aval.size * inner)
         elif name == "cond":
-            # Forms of one operation, of which each backend takes its own; the least is needed.
             forms = [list(_walk(branch.jaxpr, times)) for branch in parameters["branches"]]
-            yield from min(forms, key=lambda form: sum(each.flops for each in form))
+            platforms = parameters.get("branches_platforms")
+            if platforms is None:
+                yield from min(forms, key=lambda form: sum(each.flops for each in form))
+            else:
+                # Forms of one operation: what is not a CPU's own is the sum over taps.
+                yield from forms[platforms.index(None)]
             continue
         repeats = times * (parameters["length"] if name == "scan" else 1)
         for value in parameters.values():

@@ -76,4 +76,6 @@ def pixel_cross_entropy(recon_logits: jax.Array, clean: jax.Array) -> jax.Array:
     Both are `[b, h, w, c]`. Grey targets have entropy of their own: on FER2013's training faces a
     perfect reconstruction still scores 0.5442.
     """
-    return optax.sigmoid_binary_cross_entropy(recon_logits, clean).mean(axis=(1, 2, 3))
+    # In rows: with a last axis of one grey channel the sum takes ten times as long on a CPU.
+    recon_logits, clean = (a.reshape(a.shape[0], -1) for a in (recon_logits, clean))
+    return optax.sigmoid_binary_cross_entropy(recon_logits, clean).mean(axis=1)

@@ -54,8 +54,8 @@ class DAE(nn.Module):
         x = x.astype(self.dtype)
         x = max_pool_2x2(nn.relu(conv(outer, "encode1")(x)))
         code = max_pool_2x2(nn.relu(conv(inner, "encode2")(x)))
-        x = upsample_2x(nn.relu(conv(inner, "decode1")(code)))
-        x = nn.relu(conv(outer, "decode2")(x))
+        x = nn.relu(conv(inner, "decode1")(code))
+        x = nn.relu(UpsampledConv(outer, self.dtype, name="decode2")(x))
         logits = UpsampledConv(channels, self.dtype, name="decode3")(x).astype(jnp.float32)
         return logits, {"recon": nn.sigmoid(logits), "features": code}
 

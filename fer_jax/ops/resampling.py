@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fer_jax.ops.convolution import conv
+
 
 def upsample_2x(x: jax.Array) -> jax.Array:
     """Repeat every pixel twice in both directions: [b, h, w, c] -> [b, 2h, 2w, c] (nearest)."""
@@ -29,11 +31,8 @@ def upsample_2x_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     folded = jnp.einsum(
         "pak,qbl,klio->abipqo", tap_to_source, tap_to_source, kernel, precision="highest"
     )
-    phases = jax.lax.conv_general_dilated(
-        x,
-        folded.reshape(3, 3, inputs, 4 * outputs),
-        window_strides=(1, 1),
-        padding="SAME",
+    phases = conv(
+        x, folded.reshape(3, 3, inputs, 4 * outputs), (1, 1), "SAME",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     grid = phases.reshape(b, h, w, 2, 2, outputs).transpose(0, 1, 3, 2, 4, 5)

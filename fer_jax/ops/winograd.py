@@ -71,12 +71,9 @@ def _forward(x, kernel):
         [_product(part, matrix) for part, matrix in zip(*row, strict=True)]
         for row in zip(inputs, kernels, strict=True)
     ]
-    columns = [_combine(form.to_outputs, row) for row in products]
-    rows = [_combine(form.to_outputs, column) for column in zip(*columns, strict=True)]
-    # [columns of a tile][rows of a tile] of [b, tiles, tiles, outputs] -> the whole map.
-    whole = jnp.stack([jnp.stack(rows_, axis=2) for rows_ in rows], axis=4)
-    b, h, w, _ = x.shape
-    whole = whole.reshape(b, whole.shape[1] * form.tile, whole.shape[3] * form.tile, -1)
+    rows = [_join(_combine(form.to_outputs, row), 2) for row in products]
+    whole = _join(_combine(form.to_outputs, rows), 1)
+    _, h, w, _ = x.shape
     # What the gradients need is kept transformed; of x and the kernel their size alone.
     sized = jnp.zeros((0, h, w, 0)), jnp.zeros((0, *kernel.shape[:2], 0))
     return whole[:, :h, :w], (inputs, kernels, sized)

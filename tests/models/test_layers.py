@@ -62,7 +62,10 @@ def test_a_whole_network_has_the_parameters_and_gradients_of_flax_convolutions(
     variables, ours = jax.jit(gradients)(images)
     monkeypatch.setattr(module, "Conv", nn.Conv)
     expected, theirs = jax.jit(lambda images: gradients(images))(images)
-    check_equal(variables, expected)
+    assert jax.tree.structure(variables) == jax.tree.structure(expected)
+    for mine, other in zip(*map(jax.tree.leaves, (variables, expected)), strict=True):
+        # Equal but for the last bit: in other company XLA rounds an initialiser's product elsewhere.
+        np.testing.assert_allclose(mine, other, rtol=1e-6)
     scale = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(theirs))
     for (path, mine), other in zip(
         jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True

@@ -99,10 +99,32 @@ def test_conv_is_xlas_and_its_kernel_gradient_to_rounding(form, small_groups):
     ours = jax.jit(lambda: gradients_of(conv, *form))()
     theirs = jax.jit(lambda: gradients_of(jax.lax.conv_general_dilated, *form))()
     for mine, other in zip(ours[:2], theirs[:2], strict=True):
-        # A matrix product's sum of five products may have another order than a convolution's.
-        np.testing.assert_allclose(mine, other, atol=1e-5 if form[0] == 1 else 0)
+        # Sums of up to 27 products of order one, in another order.
+        np.testing.assert_allclose(mine, other, atol=1e-5)
     # A sum of up to 12 * 72 products of order one, in another order: some 1e-7 of its 30.
     np.testing.assert_allclose(ours[2], theirs[2], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "size", "taken"),
+    [(1, 8, 3, True), (1, 64, 3, True), (3, 16, 3, True), (1, 16, 5, True),
+     (3, 64, 3, False), (1, 64, 5, False), (4, 8, 3, False)],
+)
+def test_conv_of_a_picture_by_its_taps_is_xlas_to_rounding(inputs, outputs, size, taken):
+    generator = np.random.default_rng(0)
+    x, kernel = (
+        jnp.asarray(generator.normal(size=shape), jnp.float32)
+        for shape in ((2, 9, 8, inputs), (size, size, inputs, outputs))
+    )
+    form = {"dimension_numbers": DIMENSIONS}
+    both = [
+        jax.jit(lambda f=f: jax.vjp(lambda *a: f(*a, (1, 1), "SAME", **form), x, kernel)[0])()
+        for f in (conv, jax.lax.conv_general_dilated)
+    ]
+    # Sums of up to 27 products of order one.
+    np.testing.assert_allclose(*both, atol=1e-5)
+    program = str(jax.make_jaxpr(lambda: conv(x, kernel, (1, 1), "SAME", **form))())
+    assert ("platform_index" in program) is taken
 
 
 def test_conv_sums_over_groups_of_what_fits(small_groups):
