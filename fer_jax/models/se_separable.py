@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from fer_jax.models.attention import make_attention, mean_map
 from fer_jax.models.layers import Conv, Dropout, make_norm
 from fer_jax.models.vgg import scaled
-from fer_jax.ops.convolution import depthwise_conv
+from fer_jax.ops.depthwise import depthwise_conv
 from fer_jax.ops.pooling import max_pool_2x2
 
 
