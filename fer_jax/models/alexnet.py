@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import Conv, Dropout
+from fer_jax.models.layers import Conv, Dense, Dropout
 from fer_jax.models.vgg import scaled
 from fer_jax.ops.pooling import max_pool_3x3
 
@@ -63,7 +63,7 @@ class AlexNet(nn.Module):
                 f"{x.shape[1]}x{x.shape[2]}; set config.preprocess.size (torchvision's is 224)"
             )
         conv = partial(Conv, dtype=self.dtype, kernel_init=self.kernel_init)
-        linear = partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
+        linear = partial(Dense, dtype=self.dtype, kernel_init=self.kernel_init)
         drop = partial(Dropout, self.dropout, deterministic=not train)
 
         x = x.astype(self.dtype)

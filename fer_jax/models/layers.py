@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.ops.convolution import conv
+from fer_jax.ops.dense import dot_general
 
-# `nn.Conv` with its names, parameters and values, and a gradient that is quick on a CPU.
+# Flax's, with their names, parameters and values, in forms that are quick on a CPU.
 Conv = partial(nn.Conv, conv_general_dilated=conv)
+Dense = partial(nn.Dense, dot_general=dot_general)
 
 
 class Dropout(nn.Module):

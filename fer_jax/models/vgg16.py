@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from fer_jax.errors import suggest
 from fer_jax.models.attention import make_attention, mean_map
-from fer_jax.models.layers import Conv, Dropout, make_norm
+from fer_jax.models.layers import Conv, Dense, Dropout, make_norm
 from fer_jax.models.lip import LOGITS, LocalImportancePool
 from fer_jax.models.vgg import VGG16_BLOCKS, scaled
 from fer_jax.ops.pooling import max_pool_2x2
@@ -108,5 +108,5 @@ class VGG16(nn.Module):
         out["maps"] = x
         x = x.reshape(x.shape[0], -1) if self.flatten else mean_map(x)
         dropped = Dropout(self.dropout, deterministic=not train)(x)
-        logits = nn.Dense(self.classes, **options, name="head")(dropped)
+        logits = Dense(self.classes, **options, name="head")(dropped)
         return logits.astype(jnp.float32), {"features": x, **out}

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import Conv, Dropout, make_norm
+from fer_jax.models.layers import Conv, Dense, Dropout, make_norm
 from fer_jax.models.vgg import VGG16_BLOCKS, scaled
 from fer_jax.ops.pooling import max_pool_2x2
 
@@ -49,7 +49,7 @@ class DickVGG(nn.Module):
         The dict has `features` `[b, d]`, the last hidden layer, and each block's map, `pool1`, ...
         """
         options = {"dtype": self.dtype, "kernel_init": self.kernel_init}
-        conv, linear = partial(Conv, **options), partial(nn.Dense, **options)
+        conv, linear = partial(Conv, **options), partial(Dense, **options)
         norm = make_norm(self, train=train)
 
         def activate(x, name):

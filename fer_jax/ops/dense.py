@@ -1,0 +1,54 @@
+"""Products of a few rows with a large matrix, in a form that is quick on a CPU."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+# From so many rows on XLA's own product is quicker, though it copies the matrix first; in a small
+# matrix that copy is nothing.
+ROWS, ENTRIES = 48, 1 << 20
+MATRICES = (((1,), (0,)), ((), ()))
+
+
+def dot_general(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
+    """Multiply as `jax.lax.dot_general` does; equal but for the order of a sum.
+
+    On a CPU XLA's library of kernels copies the matrix into an order of its own before it
+    multiplies, which takes longer than the product with few rows: 50 instead of 33 ms for 16 rows
+    of 9216 and 4096 outputs. With x transposed in memory XLA multiplies by itself. For the attribute
+    `dot_general` of `nn.Dense`. It can be differentiated in reverse mode alone.
+
+    Args:
+      x: `[b, inputs]`, or of any other shape, which is left to XLA.
+      kernel: `[inputs, outputs]`.
+      dimension_numbers, options: as `jax.lax.dot_general` takes them.
+    """
+    few = x.ndim == kernel.ndim == 2 and x.shape[0] < ROWS and kernel.size >= ENTRIES
+    single = x.dtype == kernel.dtype == jnp.float32
+    if not (few and single) or dimension_numbers != MATRICES:
+        return jax.lax.dot_general(x, kernel, dimension_numbers, **options)
+    return _few_rows(x, kernel)
+
+
+@jax.custom_vjp
+def _few_rows(x, kernel):
+    return jax.lax.platform_dependent(x, kernel, cpu=_transposed, default=jnp.dot)
+
+
+def _transposed(x, kernel):
+    # Without the barrier XLA would fold the transposition back into the product.
+    across = jax.lax.optimization_barrier(x.T)
+    return jax.lax.dot_general(across, kernel, (((0,), (0,)), ((), ())))
+
+
+def _forward(x, kernel):
+    return _few_rows(x, kernel), (x, kernel)
+
+
+def _backward(saved, gradient):
+    x, kernel = saved
+    return jnp.dot(gradient, kernel.T), jnp.dot(x.T, gradient)
+
+
+_few_rows.defvjp(_forward, _backward)
