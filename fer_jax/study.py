@@ -282,8 +282,9 @@ def _check_faces(upstream, name, config, workdir, *, transferred) -> None:
     """Refuse a start from a run whose training faces may be among this run's test faces."""
     if transferred and upstream.data.dataset != config.data.dataset:
         return
+    held, wanted = upstream.to_dict(), config.to_dict()
     for field in ("data", "seed"):
-        if upstream[field] != config[field]:
+        if held[field] != wanted[field]:
             raise UserError(
                 f"{workdir} and the run {name!r} it starts from differ in config.{field}, "
                 "so one would be tested on faces the other has trained on; set both alike"
