@@ -6,8 +6,8 @@ Both sides classify the same u8 faces of 48x48 on all cores, in processes of the
 turns, so that both see the same machine. Ours is called as its users call it, jitted; fer's is the
 Keras network of `FER(use_tflite=False)` behind its own preprocessing, called by `predict` or
 through `tf.function`, with the memory settings that ours has or without, whichever is fastest here.
-Each side takes the batch in chunks of what is fastest. The accuracies beside the speeds are those of
-the very calls that are timed, on the test faces of our run's protocol.
+Each side takes the batch in chunks of what is fastest. The accuracies beside the speeds are those
+of the very calls that are timed, on the test faces of our run's protocol.
 """
 
 import argparse
