@@ -1,8 +1,9 @@
 """Every network's training step on one device against its floor: `python -m benchmarks.gpu`.
 
-One command for the day a GPU is there. Each row has two processes of its own: the first starts with
-an empty compilation cache, the second with what that one has compiled, and is timed. A row is
-written as soon as it is measured, and the same command goes on with those that are missing.
+One command for the day a GPU is there; without one it measures the processor, and says so. Each
+row has two processes of its own: the first starts with an empty compilation cache, the second with
+what that one has compiled, and is timed. A row is written as soon as it is measured, and the same
+command goes on with those that are missing.
 """
 
 import json
@@ -16,11 +17,16 @@ from typing import Any
 
 from benchmarks import reporting
 from fer_jax.arguments import Parser
-from fer_jax.errors import UsageError, run_command, suggest
+from fer_jax.errors import UsageError, UserError, run_command, suggest
 
 BATCHES = (16, 128, 1024)
 FACES = 28_709  # FER2013's Training
 MARK = "ROW "
+ASK = """
+import json, jax
+from fer_jax import provenance
+print(json.dumps({"platform": jax.devices()[0].platform, "name": provenance.device()}))
+"""
 SAME = ("net", "batch", "width", "dtype", "asked_steps", "faces")
 
 
@@ -42,6 +48,8 @@ def main(argv: list[str] | None = None) -> None:
     for net in nets:
         if net not in NETS:
             raise UsageError(f"--nets={net}: no such network. {suggest(net, NETS)}")
+    device = find_device()
+    print(explain_device(device), flush=True)
     rows = [] if flags.anew else reporting.load_rows(flags.out)
     for net in nets:
         for batch in flags.batches:
@@ -52,12 +60,37 @@ def main(argv: list[str] | None = None) -> None:
             if any(_key(row) == _key(asked | {"asked_steps": flags.steps}) for row in rows):
                 continue
             rows.append(measure_row(asked) | {"asked_steps": flags.steps})
-            reporting.save_rows(flags.out, rows)
+            reporting.save_rows(flags.out, rows, measured_on=device["name"])
             row = rows[-1]
-            print(f"{net} {batch}: {row.get('error') or row['images_per_second']}", flush=True)
+            said = row.get("error") or f"{row['images_per_second']:,.0f} images a second"
+            print(f"{net}, batch {batch}: {said}", flush=True)
     for table in make_tables(rows):
         reporting.show(table)
     print(f"wrote {flags.out}")
+
+
+def find_device() -> dict[str, str]:
+    """Ask a process of its own for `name` and `platform`: this one must leave a GPU's memory alone.
+
+    Raises:
+      UserError: jax finds no device, or none that works.
+    """
+    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise UserError(f"jax has no device that works: {last[:300]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def explain_device(device: dict[str, str]) -> str:
+    """Say on what a call measures, and what that means where there is no accelerator."""
+    if device["platform"] != "cpu":
+        return f"measuring {device['name']}"
+    return (
+        f"no GPU is here (jax sees the processor alone): measuring {device['name']}. Its peak is "
+        "not known, so the floor and its shares stay empty, and the device's own peak of memory "
+        "too. All rows take very long on it: name a few with --nets, --batches and --faces"
+    )
 
 
 def measure_row(asked: dict[str, Any]) -> dict[str, Any]:

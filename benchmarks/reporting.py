@@ -29,12 +29,18 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def save_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write all rows so far, with where they come from; beside the file first, then renamed."""
+def save_rows(
+    path: Path, rows: list[dict[str, Any]], *, measured_on: str | None = None
+) -> None:
+    """Write all rows so far, with where they come from; beside the file first, then renamed.
+
+    `measured_on` is the device, where other processes measure and this one must not open it.
+    """
     from fer_jax import provenance
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    writers.write_json(path, {"schema": SCHEMA, **provenance.describe(), "rows": rows})
+    made = provenance.describe(measured_on=measured_on)
+    writers.write_json(path, {"schema": SCHEMA, **made, "rows": rows})
 
 
 def show(table: Any) -> None:

@@ -14,10 +14,10 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.draws import draw_images, draw_variables
-from benchmarks.workers import KEPT_MEMORY, Worker
+from benchmarks.timing import compare_sides, summarise, try_in_turn
+from benchmarks.workers import MEMORIES, Worker
 from fer_jax import models, provenance
 from fer_jax.arguments import Parser, is_field, set_fields
 from fer_jax.configuring import load_config
@@ -49,7 +50,6 @@ UPDATE_TOLERANCE = 0.03
 LOGIT_TOLERANCE = 1e-3  # of the logits' largest
 
 LAYOUTS = ("default", "channels_last")
-MEMORIES = {"default": {}, "kept": KEPT_MEMORY}
 
 
 @run_command
@@ -118,24 +118,7 @@ def compare(config: ConfigDict, flags: argparse.Namespace) -> dict[str, Any]:
             "loaded": load_before > 1.5,
             **sides,
         },
-        "ratio": sides["ours"]["images_per_second"] / sides["torch"]["images_per_second"],
-        # For a machine that others load: of each side's quickest step, and of processor time.
-        "ratio_of_least": sides["torch"]["least_ms"] / sides["ours"]["least_ms"],
-        "ratio_of_processor_time": sides["torch"]["processor_ms"] / sides["ours"]["processor_ms"],
-    }
-
-
-def summarise(
-    times: list[tuple[float, float]], peak: int | None, batch: int
-) -> dict[str, float | None]:
-    """Summarise the steps of one side, each its (seconds, seconds of processor time)."""
-    seconds, processor = zip(*times, strict=True)
-    return {
-        "images_per_second": batch / statistics.median(seconds),
-        "median_ms": 1e3 * statistics.median(seconds),
-        "least_ms": 1e3 * min(seconds),
-        "processor_ms": 1e3 * statistics.median(processor),
-        "peak_memory_bytes": peak,
+        **compare_sides(sides["ours"], sides["torch"]),
     }
 
 
@@ -179,13 +162,7 @@ def choose_torch(files: list[str], flags: argparse.Namespace) -> dict[str, str]:
     choices = [{"layout": a, "memory": b} for a in LAYOUTS for b in MEMORIES]
     with ExitStack() as stack:
         workers = [stack.enter_context(start_torch(files, **choice)) for choice in choices]
-        for worker in workers:
-            worker("run", count=2)
-        times = [[] for _ in workers]
-        for _ in range(flags.trials):
-            for worker, seconds in zip(workers, times, strict=True):
-                seconds += [wall for wall, _ in worker("run", count=1)]
-    medians = [statistics.median(seconds) for seconds in times]
+        medians = try_in_turn([partial(worker, "run") for worker in workers], trials=flags.trials)
     return choices[medians.index(min(medians))]
 
 

@@ -5,7 +5,6 @@ Started as `python -m benchmarks.step_ours SPEC.json WEIGHTS.npz`.
 
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np  # noqa: E402
 from flax.traverse_util import flatten_dict, unflatten_dict  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
-from benchmarks.workers import peak_memory, serve  # noqa: E402
+from benchmarks.workers import peak_memory, serve, time_calls  # noqa: E402
 from fer_jax import models  # noqa: E402
 from fer_jax.optim import make_tx  # noqa: E402
 from fer_jax.state import TrainState, variables  # noqa: E402
@@ -80,12 +79,7 @@ class Side:
     def run(self, count: int) -> list[tuple[float, float]]:
         """Return the seconds of each of `count` steps, and those of processor time."""
         work = self.infer if self.spec["mode"] == "infer" else self.train
-        times = []
-        for _ in range(count):
-            start = time.perf_counter(), time.process_time()
-            jax.block_until_ready(work())
-            times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
-        return times
+        return time_calls(lambda: jax.block_until_ready(work()), count=count)
 
     def train(self):
         """Take one step; return the batch's confusion when the new state is there too."""

@@ -6,7 +6,6 @@ Started as `python -m benchmarks.step_torch SPEC.json WEIGHTS.npz LAYOUT`; LAYOU
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import nn
 
 from benchmarks import torch_networks
 from benchmarks.torch_weights import load, to_nchw
-from benchmarks.workers import peak_memory, serve
+from benchmarks.workers import peak_memory, serve, time_calls
 
 
 def main(spec_path: str, arrays_path: str, layout: str) -> None:
@@ -64,13 +63,7 @@ class Side:
 
     def run(self, count: int) -> list[tuple[float, float]]:
         """Return the seconds of each of `count` steps, and those of processor time."""
-        work = self.infer if self.spec["mode"] == "infer" else self.train
-        times = []
-        for _ in range(count):
-            start = time.perf_counter(), time.process_time()
-            work()
-            times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
-        return times
+        return time_calls(self.infer if self.spec["mode"] == "infer" else self.train, count=count)
 
     def train(self) -> torch.Tensor:
         """Take one step; return the loss."""

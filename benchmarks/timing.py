@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,48 @@ def alternate(ways: Mapping[str, Callable[[], Any]], *, repeats: int) -> dict[st
         }
         for name, (first, *rest) in seconds.items()
     }
+
+
+def summarise(
+    times: list[tuple[float, float]], peak: int | None, batch: int
+) -> dict[str, float | None]:
+    """Summarise the calls of one side, each its (seconds, seconds of processor time)."""
+    seconds, processor = zip(*times, strict=True)
+    return {
+        "images_per_second": batch / statistics.median(seconds),
+        "median_ms": 1e3 * statistics.median(seconds),
+        "least_ms": 1e3 * min(seconds),
+        "processor_ms": 1e3 * statistics.median(processor),
+        "peak_memory_bytes": peak,
+    }
+
+
+def compare_sides(
+    ours: Mapping[str, float | None], other: Mapping[str, float | None]
+) -> dict[str, float]:
+    """Return how many times as fast as the other side ours is; both are as `summarise` gives."""
+    return {
+        "ratio": ours["images_per_second"] / other["images_per_second"],
+        # For a machine that others load: of each side's quickest call, and of processor time.
+        "ratio_of_least": other["least_ms"] / ours["least_ms"],
+        "ratio_of_processor_time": other["processor_ms"] / ours["processor_ms"],
+    }
+
+
+def try_in_turn(
+    runs: Sequence[Callable[..., list[tuple[float, float]]]], *, trials: int
+) -> list[float]:
+    """Return the median seconds of each of several ways, after two calls of each to warm up.
+
+    A way is called with `count` and returns as many (seconds, seconds of processor time).
+    """
+    for run in runs:
+        run(count=2)
+    times = [[] for _ in runs]
+    for _ in range(trials):
+        for run, seconds in zip(runs, times, strict=True):
+            seconds += [wall for wall, _ in run(count=1)]
+    return [statistics.median(seconds) for seconds in times]
 
 
 def report(path: Path, measured: dict[str, Any], table: Table) -> None:

@@ -134,15 +134,7 @@ def _vgg(model, image_shape):
             layers[f"_relu{i}_{j}"], channels = nn.ReLU(), filters
         layers |= {f"bn{i}": norm2d(filters), f"_pool{i}": nn.MaxPool2d(2)}
         layers[f"_drop{i}"], size = nn.Dropout(model["dropout"]), size // 2
-    first = len(model["blocks"]) + 1
-    layers["_flatten"], units = nn.Flatten(), channels * size * size
-    for i, outputs in enumerate(model["dense"], start=first):
-        outputs = _scaled(outputs, model)
-        layers |= {f"fc{i}": nn.Linear(units, outputs), f"_relu{i}": nn.ReLU()}
-        layers |= {f"bn{i}": norm1d(outputs), f"_drop{i}": nn.Dropout(model["dropout"])}
-        units = outputs
-    network = InTurn(**layers, head=nn.Linear(units, model["classes"]))
-    return Twin(network, {}, {f"fc{first}": (size, size, channels)})
+    return _with_dense(layers, model, norm1d, maps=(size, size, channels))
 
 
 def _vgg16_dick(model, image_shape):
@@ -157,15 +149,20 @@ def _vgg16_dick(model, image_shape):
             layers[f"_drop{i}_{j}"], channels = nn.Dropout(model["dropout"]), filters
         stride = model["last_stride"] if i == len(model["blocks"]) else 2
         layers[f"_pool{i}"], size = nn.MaxPool2d(2, stride=stride), (size - 2) // stride + 1
-    first = len(model["blocks"]) + 1
-    layers["_flatten"], units = nn.Flatten(), channels * size * size
+    return _with_dense(layers, model, norm1d, maps=(size, size, channels))
+
+
+def _with_dense(layers, model, norm1d, *, maps):
+    """End a VGG: fully connected layers and the head on the last maps, `maps` their shape."""
+    first, (height, width, channels) = len(model["blocks"]) + 1, maps
+    layers["_flatten"], units = nn.Flatten(), height * width * channels
     for i, outputs in enumerate(model["dense"], start=first):
         outputs = _scaled(outputs, model)
         layers |= {f"fc{i}": nn.Linear(units, outputs), f"_relu{i}": nn.ReLU()}
         layers |= {f"bn{i}": norm1d(outputs), f"_drop{i}": nn.Dropout(model["dropout"])}
         units = outputs
     network = InTurn(**layers, head=nn.Linear(units, model["classes"]))
-    return Twin(network, {}, {f"fc{first}": (size, size, channels)})
+    return Twin(network, {}, {f"fc{first}": maps})
 
 
 class ResNet9(nn.Module):

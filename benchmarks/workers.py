@@ -4,11 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from fer_jax.errors import UserError
 
 # What fer_jax.host.keep_freed_memory sets, as glibc reads it from the environment.
 KEPT_MEMORY = {
@@ -17,15 +16,22 @@ KEPT_MEMORY = {
     "MALLOC_TOP_PAD_": str(64 << 20),
     "MALLOC_ARENA_MAX": "1",
 }
+MEMORIES = {"default": {}, "kept": KEPT_MEMORY}
 
 
 class Worker:
     """A process that runs a module; `worker(command, **options)` returns the command's answer."""
 
-    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None):
-        """Start `python -m MODULE ARGUMENTS`, which calls `serve`."""
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        python: Path | str = sys.executable,
+    ):
+        """Start `PYTHON -m MODULE ARGUMENTS`, which calls `serve`."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [str(python), "-m", module, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **(environment or {})},
         )
@@ -42,6 +48,9 @@ class Worker:
         except BrokenPipeError:
             answer = ""
         if not answer:
+            # Not above: PyPI fer's side serves from an environment in which fer_jax cannot run.
+            from fer_jax.errors import UserError
+
             raise UserError(f"{' '.join(self._process.args[1:4])} ended at {command!r}; see above")
         return json.loads(answer)
 
@@ -64,6 +73,16 @@ def serve(commands: Mapping[str, Callable[..., Any]]) -> None:
     for line in sys.stdin:
         command, options = json.loads(line)
         print(json.dumps(commands[command](**options)), file=answers, flush=True)
+
+
+def time_calls(work: Callable[[], Any], *, count: int) -> list[tuple[float, float]]:
+    """Return the seconds of each of `count` calls, and those of processor time."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter(), time.process_time()
+        work()
+        times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    return times
 
 
 def peak_memory() -> int | None:

@@ -42,7 +42,7 @@ def parse_distortion(text: str) -> tuple[str, float]:
 
 
 def add_faces(parser: Parser) -> None:
-    """Add the flags that say on which faces models are compared."""
+    """Add the flags that say on which faces models are evaluated."""
     parser.add_argument(
         "--data_dir", help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
     )

@@ -14,12 +14,16 @@ import jax
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy")
 
 
-def describe() -> dict[str, Any]:
-    """Return `versions`, `commit`, `device` and `command` of the running process."""
+def describe(*, measured_on: str | None = None) -> dict[str, Any]:
+    """Return `versions`, `commit`, `device` and `command` of the running process.
+
+    `measured_on` is the device where another process has measured, so that this one need not open
+    it: whoever opens a GPU takes most of its memory.
+    """
     return {
         "versions": versions(),
         "commit": commit(),
-        "device": device(),
+        "device": measured_on or device(),
         "command": command(),
     }
 

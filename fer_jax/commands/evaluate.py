@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from fer_jax.arguments import Parser
-from fer_jax.data.splits import SPLITS
 from fer_jax.errors import UsageError, run_command, suggest
-from fer_jax.flags import AVERAGES, DISTORTIONS, VIEWS, parse_distortion
+from fer_jax.flags import AVERAGES, VIEWS, add_faces, read_faces
 
 # What --suite has flags for, with what each is without one.
 SUITE_FLAGS = {
@@ -21,14 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     """Evaluate the run in a workdir and add what comes out to its results and report."""
     parser = Parser("fer_jax.evaluate", main.__doc__)
     parser.add_argument("--workdir", type=Path, required=True, help="of a finished run")
-    parser.add_argument(
-        "--data_dir", help="folder of the prepared datasets (default: $FER_JAX_DATA, else ./data)"
-    )
-    parser.add_argument("--split", default="test", help=f"{', '.join(SPLITS)} (default: test)")
-    parser.add_argument(
-        "--distortion", default="clean", metavar="NAME:STRENGTH",
-        help=f"{', '.join(DISTORTIONS)} with a strength, or clean (default)",
-    )
+    add_faces(parser)
     parser.add_argument("--views", default="plain", help=f"{', '.join(VIEWS)} (default: plain)")
     parser.add_argument(
         "--average", default="probabilities",
@@ -44,10 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     for name, (default, meaning) in SUITE_FLAGS.items():
         parser.add_argument(f"--{name}", help=f"with --suite: {meaning} (default: {default})")
     arguments = parser.parse_args(argv)
-    distortion, strength = parse_distortion(arguments.distortion)
+    faces = read_faces(arguments, fitted=False)
     for name, value, known in (
-        ("split", arguments.split, SPLITS), ("views", arguments.views, VIEWS),
-        ("average", arguments.average, AVERAGES),
+        ("views", arguments.views, VIEWS), ("average", arguments.average, AVERAGES),
     ):
         if value not in known:
             raise UsageError(f"--{name}={value}: unknown. {suggest(value, known)}")
@@ -67,11 +58,9 @@ def main(argv: list[str] | None = None) -> None:
     evaluation = add_evaluation(
         arguments.workdir,
         data_dir=arguments.data_dir,
-        split=arguments.split,
         views=arguments.views,
         average=arguments.average,
-        distortion=distortion,
-        strength=strength,
+        **faces,
         probabilities_path=arguments.probabilities,
     )
     value = evaluation["accuracy"]

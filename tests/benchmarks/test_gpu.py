@@ -6,6 +6,7 @@ import time
 import pytest
 
 from benchmarks import gpu, gpu_step
+from fer_jax import provenance
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,26 @@ def test_a_row_that_is_there_is_kept_and_a_failure_is_written(row, tmp_path, mon
         return row | {"batch": options["batch"], "width": 0.0, "faces": options["faces"]}
 
     monkeypatch.setattr(gpu, "_start", start)
+    monkeypatch.setattr(gpu, "find_device", lambda: {"platform": "gpu", "name": "1 x Made Up"})
+    # Whoever opens a GPU takes its memory, and the rows' own processes would have none left.
+    monkeypatch.setattr(provenance, "device", lambda: pytest.fail("the device was opened"))
     out = tmp_path / "deep" / "gpu.json"
     flags = ["--nets=agrawal_fcn", f"--out={out}"]
     assert gpu.main([*flags, "--batches=2,4"]) == 0
     assert asked == [2, 2, 4, 4]  # cold, then warm
     assert gpu.main([*flags, "--batches=2,4,8"]) == 0
     assert asked == [2, 2, 4, 4, 8, 8]
-    rows = json.loads(out.read_text())["rows"]
+    held = json.loads(out.read_text())
+    rows = held["rows"]
+    assert held["device"] == "1 x Made Up"
     assert [each["batch"] for each in rows] == [2, 4, 8]
-    assert "RESOURCE_EXHAUSTED" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "measuring 1 x Made Up" in said and "RESOURCE_EXHAUSTED" in said
     assert gpu.main([*flags, "--nets=vg"]) == 2
+
+
+def test_without_a_gpu_the_command_says_what_it_measures():
+    device = gpu.find_device()
+    assert device["platform"] == "cpu" and "CPU cores" in device["name"]
+    said = gpu.explain_device(device)
+    assert "no GPU is here" in said and device["name"] in said and "--nets" in said
