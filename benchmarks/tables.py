@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import gpu, memory, reporting, startup
+from benchmarks import gpu, memory, reporting, startup, step_table
 from fer_jax import files
 from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
@@ -24,6 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     text = README.read_text()
     for name in TABLES:
         text = replace_block(text, describe(name), name=name)
+    steps = step_table.describe(REPOSITORY / reporting.FOLDER / "step")
+    text = replace_block(text, steps, name="step")
     files.write_text(README, text)
     print(f"renewed {README.relative_to(REPOSITORY)}")
 
