@@ -76,6 +76,9 @@ def joined(
         stdin=subprocess.PIPE, text=True,
     )
     try:
+        # Gloo waits for the others' first collective for 30 seconds and no longer. Asking for the
+        # devices has just brought all here; by the time the faces are loaded they may be apart.
+        meet("the start")
         yield
         # The first may still write its report, and leaving waits for the others only so long.
         meet("the end")

@@ -316,9 +316,11 @@ def run_epoch(
         position = last
         # A copy, because the next dispatch takes the totals by donation.
         before, under_way = under_way, (position, _copy(totals))
-        reached, counted = under_way if position == run.steps_per_epoch else before
         # Waiting for the dispatch before keeps the queue short, so that a signal is heard soon, and
-        # the device busy.
+        # the device busy. Several processes agree after each, and that must not meet a dispatch
+        # under way: on CPUs the two may run in another order in each process, and none ever ends.
+        alone = position < run.steps_per_epoch and not processes.several()
+        reached, counted = before if alone else under_way
         jax.block_until_ready(counted)
         now = time.monotonic()
         if counted is not None and (now - shown > 0.25 or position == run.steps_per_epoch):
