@@ -20,7 +20,9 @@ FORBIDDEN = {
     "data": ("models", "report", "train", "evaluate", "steps", "results"),
     "report": ("models", "train", "steps", "evaluate", "finished", "study"),
 }
-OPS_MAY_IMPORT = {"jax", "numpy", "math", "collections", "functools", "typing"}
+OPS_MAY_IMPORT = {
+    "jax", "numpy", "math", "collections", "fractions", "functools", "typing"
+}
 
 
 def functions(tree):

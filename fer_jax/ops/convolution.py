@@ -28,8 +28,8 @@ def conv(
     On a CPU wide 3x3 and 5x5 convolutions of float32 go by Winograd's filtering
     (`ops/winograd.py`), small ones of a grey picture by their taps, the gradients of other kernels
     are summed over groups of few images, and that of a picture's strided one is a dense one's;
-    everywhere a 1x1 convolution is a matrix product. All are equal but for rounding, and all else is
-    XLA's to the last bit. For the attribute `conv_general_dilated` of `nn.Conv`. It can be
+    everywhere a 1x1 convolution is a matrix product. All are equal but for rounding, and all else
+    is XLA's to the last bit. For the attribute `conv_general_dilated` of `nn.Conv`. It can be
     differentiated in reverse mode alone.
 
     Args:
@@ -67,7 +67,7 @@ def conv(
 def _differentiable(plain, quick_value, quick_kernel_gradient):
     """Make a convolution that is `plain` but on a CPU, where value and kernel gradient are these.
 
-    The second takes XLA's kernel gradient, as a function, before the maps and the outputs' gradient.
+    The second takes XLA's kernel gradient, as a function, before the maps and their gradient.
     """
 
     def value(x, kernel):
@@ -119,8 +119,8 @@ def _keeps_size(padding, kernel) -> bool:
     """Tell whether the padding is "SAME", by that name or as an odd kernel has it in numbers."""
     if isinstance(padding, str):
         return padding == "SAME"
-    sides = kernel.shape[:2]
-    return all(n % 2 for n in sides) and [tuple(p) for p in padding] == [(n // 2,) * 2 for n in sides]
+    halves = [(n // 2, n // 2) for n in kernel.shape[:2]]
+    return all(n % 2 for n in kernel.shape[:2]) and [tuple(pads) for pads in padding] == halves
 
 
 def _pixelwise(x, kernel):

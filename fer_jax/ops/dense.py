@@ -11,13 +11,15 @@ ROWS, ENTRIES = 48, 1 << 20
 MATRICES = (((1,), (0,)), ((), ()))
 
 
-def dot_general(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
+def dot_general(
+    x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any
+) -> jax.Array:
     """Multiply as `jax.lax.dot_general` does; equal but for the order of a sum.
 
     On a CPU XLA's library of kernels copies the matrix into an order of its own before it
     multiplies, which takes longer than the product with few rows: 50 instead of 33 ms for 16 rows
-    of 9216 and 4096 outputs. With x transposed in memory XLA multiplies by itself. For the attribute
-    `dot_general` of `nn.Dense`. It can be differentiated in reverse mode alone.
+    of 9216 and 4096 outputs. With x transposed in memory XLA multiplies by itself. For the
+    attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse mode alone.
 
     Args:
       x: `[b, inputs]`, or of any other shape, which is left to XLA.

@@ -1,8 +1,7 @@
 """Wide 3x3 and 5x5 convolutions by Winograd's minimal filtering: few products, quick on a CPU."""
 
 from fractions import Fraction
-from functools import cache, reduce
-from operator import add
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -24,10 +23,10 @@ CHANNELS, PAIRS, BATCH_TILES = 64, 64 * 128, 64
 def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve with stride 1, "SAME", a tile of outputs at a time.
 
-    A tile of m x m outputs of an r x r kernel takes (m + r - 1)^2 products a pair of channels, where
-    the sum over taps takes m^2 r^2 (Lavin and Gray 2016, F(m x m, r x r)): .25 of them for r = 3
-    and m = 4, .31 for m = 3, .22 for r = 5 and m = 3. Rounding is five to ten times that of the
-    plain sum: 1.4e-6 to 3e-6 of the result's spread in float32.
+    A tile of m x m outputs of an r x r kernel takes (m + r - 1)^2 products a pair of channels,
+    where the sum over taps takes m^2 r^2 (Lavin and Gray 2016, F(m x m, r x r)): .25 of them for
+    r = 3 and m = 4, .31 for m = 3, .22 for r = 5 and m = 3. Rounding is five to ten times that of
+    the plain sum: 1.4e-6 to 3e-6 of the result's spread in float32.
 
     Args:
       x: maps `[b, h, w, c]`.
@@ -123,7 +122,10 @@ def _transforms(tile: int, taps: int) -> _Form:
 
     def product(roots):
         """Give the polynomial with these roots, its lowest power first."""
-        return reduce(np.polymul, [[1, -root] for root in roots], np.array([Fraction(1)]))[::-1]
+        polynomial = np.array([Fraction(1)])
+        for root in roots:
+            polynomial = np.polymul(polynomial, [1, -root])
+        return polynomial[::-1]
 
     others = [product([q for q in points if q != p]) for p in points]
     norms = [np.polyval(other[::-1], p) for other, p in zip(others, points, strict=True)]
@@ -226,9 +228,14 @@ def _every(x, axis, start, stop, step):
 def _combine(matrix, parts):
     """Multiply a matrix of constants by a vector of arrays."""
     return [
-        reduce(add, [_times(w, part) for w, part in zip(weights, parts, strict=True) if w])
+        _add([_times(w, part) for w, part in zip(weights, parts, strict=True) if w])
         for weights in matrix
     ]
+
+
+def _add(first_and_others):
+    first, *others = first_and_others
+    return sum(others, start=first)
 
 
 def _times(weight, x):
