@@ -26,7 +26,9 @@ def dot_general(
       kernel: `[inputs, outputs]`.
       dimension_numbers, options: as `jax.lax.dot_general` takes them.
     """
-    few = x.ndim == kernel.ndim == 2 and x.shape[0] < ROWS and kernel.size >= ENTRIES
+    # A program for any batch, as an exported one, has no number of rows to go by.
+    known = x.ndim == kernel.ndim == 2 and isinstance(x.shape[0], int)
+    few = known and x.shape[0] < ROWS and kernel.size >= ENTRIES
     single = x.dtype == kernel.dtype == jnp.float32
     if not (few and single) or dimension_numbers != MATRICES:
         return jax.lax.dot_general(x, kernel, dimension_numbers, **options)

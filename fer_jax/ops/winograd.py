@@ -40,6 +40,9 @@ def pays(x: jax.Array, kernel: jax.Array) -> bool:
     height, width, inputs, outputs = kernel.shape
     if height != width or height not in TILES or inputs != x.shape[-1]:
         return False
+    # A program for any batch, as an exported one, has no size to go by.
+    if not isinstance(x.shape[0], int):
+        return False
     tiles = x.shape[0] * _count_tiles(x, choose_tile(x, taps=height))
     # Half precision has no bits to lose to the transforms.
     single = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
