@@ -6,6 +6,7 @@ if __name__ == "__main__":  # before the imports that --help need not wait for
     raise SystemExit(main())
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ SUITES = (RESULTS / "fer2013c", RESULTS / "resnet9", headline.SHIPPED)  # what F
 ENSEMBLES = RESULTS / "bokanyi2021-cpu"
 PICTURE = Path("docs/robustness.png")
 PAPER_EPOCHS = 150
+WITH_PLACES = ("command", "init_dir")  # of results: what names folders of the machine
 # What a classifier said of each face, kept where it is small: weights of ensembles are fitted on
 # validation faces, and PrivateTest holds those without copies too.
 ANSWERS, MOST_BYTES = ("validation.npz", "private.npz"), 200_000
@@ -228,24 +230,27 @@ def collect(workdir: Path, folder: Path) -> None:
 
 
 def _without_places(held: Any, root: Path) -> Any:
-    """Make every command in results one that can be typed elsewhere."""
+    """Make every command in results, and where a run starts from, what can be typed elsewhere."""
     if isinstance(held, list):
         return [_without_places(item, root) for item in held]
     if not isinstance(held, dict):
         return held
     return {
-        name: portable(value, root) if name == "command" else _without_places(value, root)
+        name: portable(value, root) if name in WITH_PLACES else _without_places(value, root)
         for name, value in held.items()
     }
 
 
 def portable(command: str, root: Path = Path("/dev/null")) -> str:
-    """Leave out of a command where on that machine its data and its workdir lay.
+    """Leave out of a command where on that machine its data, its workdir and its results lay.
 
     Workdirs in the folder `root` become those of a repository's runs/.
     """
-    places = ("--data_dir=", "--workdir=/")
-    parts = (part.replace(f"={root}/", "=runs/") for part in shlex.split(command))
+    places = ("--data_dir=", "--workdir=/", "--out=/")
+    parts = (
+        re.sub(f"(^|=){re.escape(str(root))}(?=/|$)", r"\1runs", part)
+        for part in shlex.split(command)
+    )
     return shlex.join(part for part in parts if not part.startswith(places))
 
 

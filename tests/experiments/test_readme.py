@@ -1,11 +1,13 @@
 """The README's tables come from results files, and only from them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from experiments import headline, readme
+from fer_jax.configuring import REPOSITORY
 from fer_jax.errors import UserError
 from fer_jax.report.results import read_study
 from tests.report.fakes import write_study
@@ -96,6 +98,15 @@ def test_a_kept_command_does_not_say_where_things_lay():
     given = "m --workdir=/big/disk/s/A --reference=/big/disk/s/vgg --data_dir=/d"
     wanted = "m --workdir=runs/s/A --reference=runs/s/vgg"
     assert readme.portable(given, Path("/big/disk")) == wanted
+    given = "m /big/disk/A --config.init_dir=/big/disk --out=/elsewhere/a.json"
+    assert readme.portable(given, Path("/big/disk")) == "m runs/A --config.init_dir=runs"
+
+
+def test_no_kept_result_says_where_things_lay():
+    kept = {path: path.read_text() for path in (REPOSITORY / "results").rglob("*.json")}
+    assert kept
+    absolute = re.compile(r"[\"\s=]/\w+/")
+    assert [str(path) for path, text in kept.items() if absolute.search(text)] == []
 
 
 def test_commands_deep_in_results_are_cleaned_too(tmp_path):
