@@ -100,7 +100,8 @@ def _deliver_again(report: Callable) -> Callable:
     """
 
     def hook(dropped: Any) -> None:
-        if str(dropped.exc_value) == "Event loop is closed":
+        error = dropped.exc_value
+        if isinstance(error, RuntimeError) and str(error) == "Event loop is closed":
             return
         for kind, number in ((KeyboardInterrupt, signal.SIGINT), (Terminated, signal.SIGTERM)):
             if isinstance(dropped.exc_value, kind):

@@ -319,8 +319,8 @@ def run_epoch(
         # Waiting for the dispatch before keeps the queue short, so that a signal is heard soon, and
         # the device busy. Several processes agree after each, and that must not meet a dispatch
         # under way: on CPUs the two may run in another order in each process, and none ever ends.
-        alone = position < run.steps_per_epoch and not processes.several()
-        reached, counted = before if alone else under_way
+        ahead = position < run.steps_per_epoch and not processes.several()
+        reached, counted = before if ahead else under_way
         jax.block_until_ready(counted)
         now = time.monotonic()
         if counted is not None and (now - shown > 0.25 or position == run.steps_per_epoch):

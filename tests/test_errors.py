@@ -55,6 +55,28 @@ def test_the_nearest_name_is_suggested_and_all_are_listed():
 
 
 @pytest.mark.parametrize(
+    ("error", "told"),
+    [(RuntimeError("Event loop is closed"), False), (RuntimeError("other"), True),
+     (ValueError("Event loop is closed"), True)],
+)
+def test_only_what_reports_to_a_closed_event_loop_is_left_out(monkeypatch, error, told):
+    class Reporter:
+        def __del__(self):
+            raise error
+
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: heard.append(dropped.exc_value))
+
+    @run_command
+    def main():
+        reporter = Reporter()
+        del reporter
+
+    assert main() == 0
+    assert heard == ([error] if told else [])
+
+
+@pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_a_signal_that_comes_in_a_destructor_is_not_lost(capsys, number, code):

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fer_jax.ops import winograd
+from fer_jax.ops import shifting, winograd
 
 # What the maps and the gradient of a group of images may take, in bytes: about the second-level
 # cache of one core, in which XLA's kernel gradient takes a half to a quarter of the time.
@@ -106,12 +106,9 @@ def _is_thin(kernel) -> bool:
 def _by_taps(x, kernel):
     """Convolve, "SAME", as a sum of shifted products."""
     height, width, inputs, _ = kernel.shape
-    rows, columns = x.shape[1:3]
-    before = ((height - 1) // 2, (width - 1) // 2)
-    padded = jnp.pad(x, ((0, 0), (before[0], height // 2), (before[1], width // 2), (0, 0)))
     return sum(
-        padded[:, i : i + rows, j : j + columns, c, None] * kernel[i, j, c].reshape(1, 1, 1, -1)
-        for i in range(height) for j in range(width) for c in range(inputs)
+        seen[..., c, None] * kernel[i, j, c].reshape(1, 1, 1, -1)
+        for i, j, seen in shifting.taps(x, height, width) for c in range(inputs)
     )
 
 

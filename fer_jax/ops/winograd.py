@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fer_jax.ops.shifting import pad
+
 # Sides of a tile of outputs, by the kernel's side. Larger ones have fewer products yet, and the
 # sums before and after them take longer than that saves.
 TILES = {3: (4, 3), 5: (3,)}
@@ -160,12 +162,12 @@ def _cut(x, form):
     """Give B^T d B of all tiles: n lists of n arrays `[b, tiles, tiles, c]`."""
     tile, halo = form.tile, form.taps // 2
     own = _split(x, 1, tile)
-    before = [_pad(part, 1, 1, -1) for part in own[tile - halo :]]
-    after = [_pad(part, 1, -1, 1) for part in own[:halo]]
+    before = [pad(part, 1, 1, -1) for part in own[tile - halo :]]
+    after = [pad(part, 1, -1, 1) for part in own[:halo]]
     rows = _combine(form.from_inputs, [*before, *own, *after])
     # Padding makes XLA keep the rows' sums, and not add them up again for each column.
     tiles = -(-x.shape[2] // tile)
-    rows = [_pad(row, 2, halo, tile * tiles + halo - x.shape[2]) for row in rows]
+    rows = [pad(row, 2, halo, tile * tiles + halo - x.shape[2]) for row in rows]
     last, n = tile * (tiles - 1) + 1, len(rows)
     return [
         _combine(form.from_inputs, [_every(row, 2, i, i + last, tile) for i in range(n)])
@@ -181,8 +183,8 @@ def _put_back(of_inputs, form):
         parts = _combine(form.from_inputs.T, parts)
         own = parts[halo:-halo]
         for i in range(halo):
-            own[tile - halo + i] += _pad(parts[i], axis, -1, 1)
-            own[i] += _pad(parts[halo + tile + i], axis, 1, -1)
+            own[tile - halo + i] += pad(parts[i], axis, -1, 1)
+            own[i] += pad(parts[halo + tile + i], axis, 1, -1)
         return _join(own, axis)
 
     return along(1, [along(2, row) for row in of_inputs])
@@ -194,7 +196,7 @@ def _spread(gradient, form):
     across = -(-gradient.shape[2] // tile) * tile
     rows = _combine(from_outputs, _split(gradient, 1, tile))
     # One more than needed: as in `_cut`.
-    rows = [_pad(row, 2, 0, across + 1 - gradient.shape[2]) for row in rows]
+    rows = [pad(row, 2, 0, across + 1 - gradient.shape[2]) for row in rows]
     return [
         _combine(from_outputs, [_every(row, 2, i, across, tile) for i in range(tile)])
         for row in rows
@@ -204,7 +206,7 @@ def _spread(gradient, form):
 def _split(x, axis, tile):
     """Give every first, second, ... of `tile` places along an axis; zeros stand for the rest."""
     size = x.shape[axis]
-    x = _pad(x, axis, 0, -size % tile)
+    x = pad(x, axis, 0, -size % tile)
     return [_every(x, axis, i, x.shape[axis], tile) for i in range(tile)]
 
 
@@ -213,15 +215,6 @@ def _join(parts, axis):
     shape = list(parts[0].shape)
     shape[axis] *= len(parts)
     return jnp.stack(parts, axis + 1).reshape(shape)
-
-
-def _pad(x, axis, before, after):
-    """Pad with zeros; a negative count takes away."""
-    if before == after == 0:
-        return x
-    widths = [(0, 0, 0)] * x.ndim
-    widths[axis] = (before, after, 0)
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), widths)
 
 
 def _every(x, axis, start, stop, step):

@@ -1,0 +1,27 @@
+"""Maps moved by some places, as convolutions written as sums of products read them."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+
+def pad(x: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+    """Pad one axis with zeros; a negative count takes away."""
+    if before == after == 0:
+        return x
+    widths = [(0, 0, 0)] * x.ndim
+    widths[axis] = (before, after, 0)
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), widths)
+
+
+def taps(x: jax.Array, height: int, width: int) -> Iterator[tuple[int, int, jax.Array]]:
+    """Give what each tap of a kernel sees of `[b, h, w, c]`, "SAME": row, column, maps as large.
+
+    An even kernel has one more tap after the middle, as in XLA's "SAME".
+    """
+    rows, columns = x.shape[1:3]
+    padded = pad(pad(x, 1, (height - 1) // 2, height // 2), 2, (width - 1) // 2, width // 2)
+    for i in range(height):
+        for j in range(width):
+            yield i, j, padded[:, i : i + rows, j : j + columns, :]
