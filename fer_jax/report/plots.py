@@ -275,6 +275,8 @@ def samples(rows: Sequence[tuple[str, np.ndarray]]) -> Figure:
     for axes, (name, image) in zip(np.ravel(figure.subplots(len(strips), 1)), strips, strict=True):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
         axes.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+        # What the picture leaves of its place belongs to the names, which were cut off.
+        axes.set_anchor("E")
         axes.grid(False)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
