@@ -1,10 +1,33 @@
-"""Make the table of every step that `benchmarks.step` has timed beside PyTorch's."""
+"""Make the tables of what was timed beside others: steps beside PyTorch's, faces beside `fer`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 MODES = {"train": "training", "infer": "inference"}
+
+
+def describe_throughput(path: Path) -> str:
+    """Return what `benchmarks.throughput` measured as Markdown, with its command."""
+    from fer_jax.report import Table
+    from fer_jax.report.tables import markdown
+
+    if not path.exists():
+        return "Not measured yet."
+    result = json.loads(path.read_text())
+    cells = [
+        (
+            f"ours: {result['ours']['run']}" if side == "ours" else f"fer: {result[side]['model']}",
+            f"{result[side]['parameters']:,}",
+            f"{result['cost'][side]['images_per_second']:,.0f}",
+            f"{result[side]['accuracy']:.1%}".replace("%", " %"),
+        )
+        for side in ("ours", "fer")
+    ]
+    columns = "network", "parameters", "faces/s", f"accuracy, {result['faces']:,} test faces"
+    title = f"Faces a second, batch {result['batch']}, {result['protocol']}"
+    said = f"{result['device']}, commit {result['commit'][:12]}: `{result['command']}`."
+    return f"{markdown(Table(title, columns, cells)).strip()}\n\n{said}"
 
 
 def make_table(results: list[dict[str, Any]]) -> Any:

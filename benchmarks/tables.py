@@ -26,6 +26,8 @@ def main(argv: list[str] | None = None) -> None:
         text = replace_block(text, describe(name), name=name)
     steps = step_table.describe(REPOSITORY / reporting.FOLDER / "step")
     text = replace_block(text, steps, name="step")
+    faces = step_table.describe_throughput(REPOSITORY / reporting.FOLDER / "throughput.json")
+    text = replace_block(text, faces, name="throughput")
     files.write_text(README, text)
     print(f"renewed {README.relative_to(REPOSITORY)}")
 

@@ -30,6 +30,23 @@ def test_rows_are_by_cores_network_and_mode():
     assert rows[0][4] == "1,234" and rows[0][7:] == ("3", "—", "0123456")
 
 
+def test_faces_beside_fer_are_those_of_the_file(tmp_path):
+    path = tmp_path / "throughput.json"
+    assert step_table.describe_throughput(path) == "Not measured yet."
+    side = {"run": "quick", "model": "mini", "parameters": 1234, "accuracy": 0.6543}
+    held = {
+        "ours": side, "fer": side | {"accuracy": 0.5}, "faces": 3301, "batch": 256,
+        "protocol": "official", "device": "2 CPU cores (P)", "commit": "0123456789abcdef",
+        "command": "python -m benchmarks.throughput runs/quick",
+        "cost": {"ours": {"images_per_second": 3000.4}, "fer": {"images_per_second": 2000}},
+    }
+    path.write_text(json.dumps(held))
+    text = step_table.describe_throughput(path)
+    assert "| ours: quick | 1,234 | 3,000 | 65.4 % |" in text
+    assert "| fer: mini | 1,234 | 2,000 | 50.0 % |" in text
+    assert text.endswith(f"2 CPU cores (P), commit 0123456789ab: `{held['command']}`.")
+
+
 def test_a_folder_says_how_many_are_ahead(tmp_path):
     assert step_table.describe(tmp_path) == "Not measured yet."
     (tmp_path / "one").mkdir()
