@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what a damaged one costs, and that they hold what they were given."""
 
+import gc
 import json
 import logging
 import os
@@ -204,6 +205,8 @@ def flip_middle(path):
     path.write_bytes(held)
 
 
+# Where one read fails, Orbax drops the others under way, and they complain when they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_whatever_file_is_damaged_a_whole_state_comes_back(tmp_path, caplog):
     save_all(tmp_path, [make_saved(step, best_step=10, best_epoch=1) for step in (10, 20, 30)])
     newest = tmp_path / "checkpoints" / "30"
@@ -233,6 +236,7 @@ def test_whatever_file_is_damaged_a_whole_state_comes_back(tmp_path, caplog):
             seen.add(step)
             shutil.rmtree(folder)
     assert seen == {20, 30}
+    gc.collect()  # here, and not within a test that comes later
 
 
 def test_another_schema_is_refused_by_name_and_not_gone_back_from(tmp_path, monkeypatch):

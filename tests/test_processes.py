@@ -1,6 +1,7 @@
 """Several processes as one run, really started: equal to one process, stopped, killed, resumed."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -82,7 +83,10 @@ def test_two_processes_of_two_devices_are_four_devices_are_one(tmp_path, alone):
     assert_close(running.read_rows(tmp_path / "w"), alone)
     # The first writes and speaks; of the other there are at most the libraries' own lines.
     assert "report: w/report.html" in ended[0][1] and (tmp_path / "w" / "report.html").exists()
-    assert not [line for line in "".join(ended[1][1:]).splitlines() if "[Gloo]" not in line]
+    # Gloo's threads may break one another's lines.
+    libraries = re.compile(r"\[Gloo\]|is connected to \d+ peer ranks")
+    said = "".join(ended[1][1:]).splitlines()
+    assert not [line for line in said if line.strip() and not libraries.search(line)]
     assert ", 2 processes" in running.read_results(tmp_path / "w")["device"]
 
 
