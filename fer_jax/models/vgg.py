@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fer_jax.models.layers import Conv, Dense, Dropout
+from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout
 from fer_jax.ops.pooling import max_pool_2x2
 
 VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -45,7 +45,7 @@ class VGG(nn.Module):
         conv = partial(Conv, kernel_size=(3, 3), dtype=self.dtype, kernel_init=self.kernel_init)
         linear = partial(Dense, dtype=self.dtype, kernel_init=self.kernel_init)
         norm = partial(
-            nn.BatchNorm,
+            BatchNorm,
             use_running_average=not train,
             momentum=self.momentum,
             epsilon=1e-3,

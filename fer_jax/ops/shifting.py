@@ -21,7 +21,14 @@ def taps(x: jax.Array, height: int, width: int) -> Iterator[tuple[int, int, jax.
     An even kernel has one more tap after the middle, as in XLA's "SAME".
     """
     rows, columns = x.shape[1:3]
-    padded = pad(pad(x, 1, (height - 1) // 2, height // 2), 2, (width - 1) // 2, width // 2)
+    padded = pad_for_taps(x, height, width)
     for i in range(height):
         for j in range(width):
             yield i, j, padded[:, i : i + rows, j : j + columns, :]
+
+
+def pad_for_taps(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Pad `[b, h, w, c]` with the zeros that a kernel's taps see beyond its edges, "SAME"."""
+    # In one operation: a pad an axis copies the maps twice.
+    widths = ((0, 0, 0), *(((n - 1) // 2, n // 2, 0) for n in (height, width)), (0, 0, 0))
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), widths)

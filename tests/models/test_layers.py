@@ -1,4 +1,4 @@
-"""Dropout draws what linen's own does; networks on our convolutions are those on linen's."""
+"""Dropout and BatchNorm are linen's; networks on our convolutions are those on linen's."""
 
 import flax.linen as nn
 import jax
@@ -32,6 +32,26 @@ def test_dropout_is_linens_also_at_a_traced_rate(dtype):
     assert layers.Dropout(0.3, deterministic=True).apply({}, x) is x
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("train", [True, False])
+def test_batch_norm_has_the_variables_and_values_of_linens(train, dtype):
+    x = jnp.asarray(np.random.default_rng(0).normal(1, 2, (6, 4, 4, 3)), dtype)
+    options = {"use_running_average": not train, "momentum": 0.9, "epsilon": 1e-3, "dtype": dtype}
+    both = layers.BatchNorm(**options), nn.BatchNorm(**options)
+    started = [norm.init(jax.random.key(0), x) for norm in both]
+    assert jax.tree.structure(started[0]) == jax.tree.structure(started[1])
+    # Statistics that differ from a fresh network's and from the batch's.
+    variables = jax.tree.map(lambda leaf: leaf + 0.25, started[1])
+    (mine, my_stats), (other, their_stats) = (
+        norm.apply(variables, x, mutable=["batch_stats"]) for norm in both
+    )
+    assert mine.dtype == other.dtype == dtype
+    np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-6)
+    for ours, theirs in zip(*map(jax.tree.leaves, (my_stats, their_stats)), strict=True):
+        assert ours.dtype == jnp.float32
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 @pytest.mark.usefixtures("quick_compile")
 @pytest.mark.parametrize(
     "module, network",
@@ -42,7 +62,7 @@ def test_dropout_is_linens_also_at_a_traced_rate(dtype):
     ],
     ids=["resnet9", "vgg", "se_separable"],
 )
-def test_a_whole_network_has_the_parameters_and_gradients_of_flax_convolutions(
+def test_a_whole_network_has_the_parameters_and_gradients_of_flax_layers(
     monkeypatch, module, network
 ):
     monkeypatch.setattr(convolution, "GROUP_BYTES", 1)  # groups of single images
@@ -61,6 +81,8 @@ def test_a_whole_network_has_the_parameters_and_gradients_of_flax_convolutions(
 
     variables, ours = jax.jit(gradients)(images)
     monkeypatch.setattr(module, "Conv", nn.Conv)
+    monkeypatch.setattr(layers, "BatchNorm", nn.BatchNorm)
+    monkeypatch.setattr(module, "BatchNorm", nn.BatchNorm, raising=False)
     expected, theirs = jax.jit(lambda images: gradients(images))(images)
     assert jax.tree.structure(variables) == jax.tree.structure(expected)
     for mine, other in zip(*map(jax.tree.leaves, (variables, expected)), strict=True):

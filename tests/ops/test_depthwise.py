@@ -69,3 +69,17 @@ def test_keeps_bfloat16():
 def test_a_kernel_for_other_maps_is_named():
     with pytest.raises(ValueError, match=r"\[3, 3, 1, 2\] for maps \[2, 5, 6, 3\]; it needs"):
         depthwise_conv(jnp.zeros((2, 5, 6, 3)), jnp.zeros((3, 3, 1, 2)))
+
+
+@pytest.mark.parametrize("images, lane_bytes, lanes", [(3, 1, 1), (6, 1, 2), (8, 1 << 30, 8)])
+def test_the_kernels_gradient_adds_every_image_once(images, lane_bytes, lanes, monkeypatch):
+    monkeypatch.setattr(depthwise, "LANE_BYTES", lane_bytes)
+    assert depthwise._count_lanes(images, size=1000) == lanes
+    generator = np.random.default_rng(0)
+    x, weights = jnp.asarray(generator.normal(size=(2, images, 4, 4, 3)), jnp.float32)
+    kernel = jnp.asarray(generator.normal(size=(3, 3, 1, 3)), jnp.float32)
+    ours, theirs = (
+        jax.jit(lambda kernel, f=f: jax.vjp(lambda k: f(x, k), kernel)[1](weights)[0])(kernel)
+        for f in (depthwise_conv, grouped)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
