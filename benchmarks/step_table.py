@@ -31,13 +31,13 @@ def describe_throughput(path: Path) -> str:
 
 
 def make_table(results: list[dict[str, Any]]) -> Any:
-    """Make one row a network, batch and mode: images a second of both, their ratio, memory."""
+    """Make one row a network, batch and mode: images a second of both, their ratios, memory."""
     from fer_jax.report import Table
 
     cells = [_cells(result) for result in sorted(results, key=_order)]
     columns = (
         "network", "batch", "", "cores", "fer_jax, images/s", "PyTorch, images/s", "ratio",
-        "memory, MiB", "PyTorch's", "commit",
+        "of processor time", "memory, MiB", "PyTorch's", "commit",
     )
     return Table("A step beside PyTorch's", columns, cells)
 
@@ -64,6 +64,7 @@ def _cells(result):
         result["device"].split()[0],
         *(f"{side['images_per_second']:,.0f}" for side in sides),
         f"{result['ratio']:.2f}",
+        f"{result['ratio_of_processor_time']:.2f}",
         *(_mebibytes(side["peak_memory_bytes"]) for side in sides),
         (result["commit"] or "unknown")[:7],
     )

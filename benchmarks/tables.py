@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import gpu, memory, reporting, startup, step_table
+from benchmarks import gpu, memory, reporting, startup, step_table, turn_tables
 from fer_jax import files
 from fer_jax.arguments import Parser
 from fer_jax.configuring import REPOSITORY
@@ -24,6 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     text = README.read_text()
     for name in TABLES:
         text = replace_block(text, describe(name), name=name)
+    for name in turn_tables.TABLES:
+        block = turn_tables.describe(name, REPOSITORY / reporting.FOLDER)
+        text = replace_block(text, block, name=name)
     steps = step_table.describe(REPOSITORY / reporting.FOLDER / "step")
     text = replace_block(text, steps, name="step")
     faces = step_table.describe_throughput(REPOSITORY / reporting.FOLDER / "throughput.json")

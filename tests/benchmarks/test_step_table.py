@@ -8,7 +8,8 @@ from benchmarks import step_table
 def result(net, ratio, *, batch=16, mode="train", cores=1):
     side = {"images_per_second": 1234.5, "peak_memory_bytes": 3 * 2**20}
     return {
-        "net": net, "batch": batch, "mode": mode, "ratio": ratio, "commit": "0123456789",
+        "net": net, "batch": batch, "mode": mode, "ratio": ratio,
+        "ratio_of_processor_time": 1.25, "commit": "0123456789",
         "device": f"{cores} CPU cores (Some Processor)",
         "cost": {"ours": side, "torch": side | {"peak_memory_bytes": None}},
     }
@@ -27,7 +28,7 @@ def test_rows_are_by_cores_network_and_mode():
         ("vgg", "16", "training", "1", "1.50"),
         ("dae", "16", "training", "2", "1.00"),
     ]
-    assert rows[0][4] == "1,234" and rows[0][7:] == ("3", "—", "0123456")
+    assert rows[0][4] == "1,234" and rows[0][7:] == ("1.25", "3", "—", "0123456")
 
 
 def test_faces_beside_fer_are_those_of_the_file(tmp_path):
