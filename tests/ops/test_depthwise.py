@@ -83,3 +83,18 @@ def test_the_kernels_gradient_adds_every_image_once(images, lane_bytes, lanes, m
         for f in (depthwise_conv, grouped)
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_a_batch_on_two_devices_is_not_gathered():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("data",))
+    split, whole = (
+        jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+        for axes in (("data",), ())
+    )
+    x = jax.device_put(jnp.ones((8, 6, 6, 3)), split)
+    kernel = jax.device_put(jnp.ones((3, 3, 1, 3)), whole)
+    step = jax.jit(lambda x, kernel: jax.vjp(depthwise_conv, x, kernel)[1](x))
+    program = step.lower(x, kernel).compile().as_text()
+    # The kernel's gradients are added up; of maps each device keeps its own.
+    assert "all-reduce" in program
+    assert "all-gather" not in program and "all-to-all" not in program
