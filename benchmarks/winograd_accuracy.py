@@ -1,7 +1,7 @@
 """Compare what networks learn with wide convolutions by Winograd's filtering and by their taps.
 
     python -m benchmarks.winograd_accuracy --config=configs/resnet9.py:small --seeds=0,1,2 \\
-        --config.epochs=4                                          # 25 minutes on two CPU cores
+        --config.epochs=2                                          # 20 minutes on two CPU cores
 
 Each seed trains twice from the same weights and batches, each time in a process of its own: as it
 does on a CPU, and with every wide convolution left to XLA. The last epoch's accuracy on the
