@@ -43,6 +43,13 @@ def save_rows(
     writers.write_json(path, {"schema": SCHEMA, **made, "rows": rows})
 
 
+def made_by(held: dict[str, Any]) -> str:
+    """Tell what measured a file's numbers: device, commit and command."""
+    commit = held["commit"] or "unknown"
+    short = commit[:12] + "-dirty" * commit.endswith("-dirty")
+    return f"{held['device']}, commit {short}: `{held['command']}`."
+
+
 def show(table: Any) -> None:
     """Print a `report.Table`."""
     from fer_jax.report import print_table

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reporting
+
 MODES = {"train": "training", "infer": "inference"}
 
 
@@ -26,8 +28,7 @@ def describe_throughput(path: Path) -> str:
     ]
     columns = "network", "parameters", "faces/s", f"accuracy, {result['faces']:,} test faces"
     title = f"Faces a second, batch {result['batch']}, {result['protocol']}"
-    said = f"{result['device']}, commit {result['commit'][:12]}: `{result['command']}`."
-    return f"{markdown(Table(title, columns, cells)).strip()}\n\n{said}"
+    return f"{markdown(Table(title, columns, cells)).strip()}\n\n{reporting.made_by(result)}"
 
 
 def make_table(results: list[dict[str, Any]]) -> Any:

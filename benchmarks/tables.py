@@ -49,8 +49,7 @@ def describe(name: str, folder: Path = REPOSITORY / reporting.FOLDER) -> str:
     tables = [markdown(table).strip() for table in TABLES[name](rows)]
     loads = [row["load"] for row in rows if "load" in row]
     load = f" The machine had a load of {max(loads):.0f} from elsewhere." if loads else ""
-    made = f"{held['device']}, commit {(held['commit'] or 'unknown')[:12]}: `{held['command']}`."
-    return "\n\n".join([*tables, made + load])
+    return "\n\n".join([*tables, reporting.made_by(held) + load])
 
 
 def replace_block(text: str, block: str, *, name: str) -> str:

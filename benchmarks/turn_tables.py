@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reporting
+
 
 def describe(name: str, folder: Path) -> str:
     """Return what stands in `folder/FILE` as Markdown, with its device, commit and command."""
@@ -17,7 +19,7 @@ def describe(name: str, folder: Path) -> str:
         return "Not measured yet."
     held = json.loads(path.read_text())
     table = markdown(Table(title, columns, list(cells_of(held)))).strip()
-    return f"{table}\n\n{held['device']}, commit {held['commit'][:12]}: `{held['command']}`."
+    return f"{table}\n\n{reporting.made_by(held)}"
 
 
 def _of_export(held: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -106,9 +106,10 @@ def _is_thin(kernel) -> bool:
 def _by_taps(x, kernel):
     """Convolve, "SAME", as a sum of shifted products."""
     height, width, inputs, _ = kernel.shape
+    padded = shifting.pad_for_taps(x, height, width)
     return sum(
         seen[..., c, None] * kernel[i, j, c].reshape(1, 1, 1, -1)
-        for i, j, seen in shifting.taps(x, height, width) for c in range(inputs)
+        for i, j, seen in shifting.taps(padded, height, width) for c in range(inputs)
     )
 
 

@@ -66,29 +66,25 @@ _depthwise.defvjp(_forward, _backward)
 
 def _sum_taps(padded, kernel):
     """Add up what each tap sees of padded maps."""
-    height, width = kernel.shape[:2]
-    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
-    return sum(
-        padded[:, i : i + rows, j : j + columns] * kernel[i, j].reshape(1, 1, 1, -1)
-        for i in range(height) for j in range(width)
-    )
+    seen = shifting.taps(padded, *kernel.shape[:2])
+    return sum(maps * kernel[i, j].reshape(1, 1, 1, -1) for i, j, maps in seen)
 
 
 def _kernel_gradient(padded, gradient):
     """Sum the products of maps and gradient for each tap, `[taps, c]`."""
-    rows, columns = gradient.shape[1:3]
-    height, width = padded.shape[1] - rows + 1, padded.shape[2] - columns + 1
     dtype = jnp.promote_types(padded.dtype, jnp.float32)
-    return jnp.stack([
-        (padded[:, i : i + rows, j : j + columns] * gradient).sum((0, 1, 2), dtype=dtype)
-        for i in range(height) for j in range(width)
-    ])
+    seen = shifting.taps(padded, *_kernel_size(padded, gradient))
+    return jnp.stack([(maps * gradient).sum((0, 1, 2), dtype=dtype) for _, _, maps in seen])
+
+
+def _kernel_size(padded, gradient):
+    return tuple(padded.shape[i] - gradient.shape[i] + 1 for i in (1, 2))
 
 
 def _kernel_gradient_by_images(padded, gradient):
     """Sum as `_kernel_gradient`, few images at a time, which all taps then read from the cache."""
     b, rows, columns, c = gradient.shape
-    height, width = padded.shape[1] - rows + 1, padded.shape[2] - columns + 1
+    height, width = _kernel_size(padded, gradient)
     dtype = jnp.promote_types(padded.dtype, jnp.float32)
     # Pixels and channels of a row are one axis, so that the processor's vectors are full. Images
     # that are read at once, one of each lane, share cores or devices among them.

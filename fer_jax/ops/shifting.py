@@ -15,20 +15,19 @@ def pad(x: jax.Array, axis: int, before: int, after: int) -> jax.Array:
     return jax.lax.pad(x, jnp.zeros((), x.dtype), widths)
 
 
-def taps(x: jax.Array, height: int, width: int) -> Iterator[tuple[int, int, jax.Array]]:
-    """Give what each tap of a kernel sees of `[b, h, w, c]`, "SAME": row, column, maps as large.
+def pad_for_taps(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Pad `[b, h, w, c]` with the zeros that a kernel's taps see beyond its edges, "SAME".
 
     An even kernel has one more tap after the middle, as in XLA's "SAME".
     """
-    rows, columns = x.shape[1:3]
-    padded = pad_for_taps(x, height, width)
-    for i in range(height):
-        for j in range(width):
-            yield i, j, padded[:, i : i + rows, j : j + columns, :]
-
-
-def pad_for_taps(x: jax.Array, height: int, width: int) -> jax.Array:
-    """Pad `[b, h, w, c]` with the zeros that a kernel's taps see beyond its edges, "SAME"."""
     # In one operation: a pad an axis copies the maps twice.
     widths = ((0, 0, 0), *(((n - 1) // 2, n // 2, 0) for n in (height, width)), (0, 0, 0))
     return jax.lax.pad(x, jnp.zeros((), x.dtype), widths)
+
+
+def taps(padded: jax.Array, height: int, width: int) -> Iterator[tuple[int, int, jax.Array]]:
+    """Give what each tap of a kernel sees of padded maps: row, column, maps `[b, h, w, c]`."""
+    rows, columns = padded.shape[1] - height + 1, padded.shape[2] - width + 1
+    for i in range(height):
+        for j in range(width):
+            yield i, j, padded[:, i : i + rows, j : j + columns, :]

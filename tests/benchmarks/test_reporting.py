@@ -35,3 +35,11 @@ def test_the_readme_has_a_place_for_each_table():
         assert f"<!-- {name}:begin -->\nnew\n<!-- {name}:end -->" in changed
     with pytest.raises(UserError, match="put the two lines back"):
         tables.replace_block("nothing", "new", name="gpu")
+
+
+def test_a_tables_source_says_if_the_tree_was_changed():
+    held = {"device": "2 CPU cores (P)", "commit": "0123456789abcdef", "command": "python -m x"}
+    assert reporting.made_by(held) == "2 CPU cores (P), commit 0123456789ab: `python -m x`."
+    changed = held | {"commit": "0123456789abcdef-dirty"}
+    assert "commit 0123456789ab-dirty:" in reporting.made_by(changed)
+    assert "commit unknown:" in reporting.made_by(held | {"commit": None})
