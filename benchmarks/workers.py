@@ -14,7 +14,6 @@ KEPT_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
     "MALLOC_TOP_PAD_": str(64 << 20),
-    "MALLOC_ARENA_MAX": "1",
 }
 MEMORIES = {"default": {}, "kept": KEPT_MEMORY}
 

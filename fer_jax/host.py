@@ -7,15 +7,20 @@ import sys
 from pathlib import Path
 
 import jax
+import jaxlib
 
 # glibc's mallopt options.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+# The versions of jaxlib that are known to have XLA's flag for YNNPACK: a flag that XLA does not
+# know ends the process.
+YNNPACK_VERSIONS = ("0.9.", "0.10.")
 
 
 def prepare_process() -> None:
-    """Keep freed memory and cache compiled programs; call it before the first array is made."""
+    """Have memory, threads and compiled programs used well; call it before the first array."""
     keep_freed_memory()
     compile_quickly()
+    convolve_on_all_cores()
     cache_programs()
 
 
@@ -23,14 +28,14 @@ def keep_freed_memory() -> bool:
     """Let glibc reuse the large temporaries of XLA's CPU programs; False where there is no glibc.
 
     By default it maps and unmaps them at every step, and the page faults cost more than some of
-    the arithmetic.
+    the arithmetic. It does so in any case for a thread other than the first, so programs of one
+    device run in the thread that calls them.
     """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    options = {
-        M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 64 << 20, M_ARENA_MAX: 1,
-    }
+    options = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 64 << 20}
     return all(mallopt(option, value) == 1 for option, value in options.items())
 
 
@@ -44,6 +49,20 @@ def compile_quickly() -> None:
     accelerated = importlib.util.find_spec("jax_plugins") or importlib.util.find_spec("libtpu")
     if level not in given and not accelerated:
         os.environ["XLA_FLAGS"] = f"{given} {level}=2".strip()
+
+
+def convolve_on_all_cores() -> None:
+    """Leave XLA's CPU convolutions to Eigen, unless XLA_FLAGS says otherwise or there is one core.
+
+    YNNPACK, which has them by default, is as quick on one core but leaves the others idle.
+    """
+    kinds, threads = "--xla_cpu_experimental_ynn_fusion_type", "--xla_cpu_multi_thread_eigen=false"
+    given = os.environ.get("XLA_FLAGS", "")
+    several = len(os.sched_getaffinity(0)) > 1 if sys.platform == "linux" else os.cpu_count() > 1
+    known = jaxlib.__version__.startswith(YNNPACK_VERSIONS)
+    if known and several and kinds not in given and threads not in given:
+        without = f"{kinds}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
+        os.environ["XLA_FLAGS"] = f"{given} {without}".strip()
 
 
 def cache_programs() -> None:

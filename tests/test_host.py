@@ -55,3 +55,41 @@ def test_accelerators_keep_xlas_own_level(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     host.compile_quickly()
     assert "XLA_FLAGS" not in os.environ
+
+
+def test_convolutions_are_left_to_eigen_where_there_are_cores_to_share_them(monkeypatch):
+    flag = "--xla_cpu_experimental_ynn_fusion_type"
+    without = f"{flag}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
+
+    def flags(given="", *, cores=(0, 1), version="0.10.2"):
+        monkeypatch.setenv("XLA_FLAGS", given)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(cores))
+        monkeypatch.setattr(host.jaxlib, "__version__", version)
+        host.convolve_on_all_cores()
+        return os.environ["XLA_FLAGS"]
+
+    assert flags() == without
+    assert flags("--xla_cpu_enable_fast_math=false") == f"--xla_cpu_enable_fast_math=false {without}"
+    assert flags(cores=(0,)) == ""
+    assert flags("--xla_cpu_multi_thread_eigen=false") == "--xla_cpu_multi_thread_eigen=false"
+    assert flags(f"{flag}=") == f"{flag}="  # the user's own
+    assert flags(version="0.11.0") == ""  # which may not know the flag, and would end the process
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are counted otherwise elsewhere")
+def test_the_installed_xla_knows_every_flag():
+    # XLA ends a process whose flags it does not know. Its library is named in what it compiles.
+    code = (
+        "from fer_jax import host; host.prepare_process(); import jax, jax.numpy as jnp; "
+        "x, k = jnp.ones((2, 8, 8, 32)), jnp.ones((3, 3, 32, 32)); "
+        "f = jax.jit(lambda x, k: jax.lax.conv_general_dilated(x, k, (1, 1), 'SAME', "
+        "dimension_numbers=('NHWC', 'HWIO', 'NHWC'))); "
+        "print('ynn' in f.lower(x, k).compile().as_text())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    if len(os.sched_getaffinity(0)) > 1:
+        assert ran.stdout.strip() == "False"
