@@ -47,9 +47,10 @@ def _backward(epsilon, saved, gradients):
     del epsilon
     x, scale, mean, inverse = saved
     gradient, sizes, axes = gradients[0], _sizes(x), tuple(range(x.ndim - 1))
-    centred = _widen(x) - mean.reshape(sizes)
+    wide = _widen(x)
     of_bias = gradient.sum(axes)
-    of_scale = (gradient * centred).sum(axes) * inverse
+    of_scale = ((gradient * wide).sum(axes) - mean * of_bias) * inverse
+    centred = wide - mean.reshape(sizes)
     n = x.size // x.shape[-1]
     along = (of_bias / n).reshape(sizes) + centred * (inverse * of_scale / n).reshape(sizes)
     of_x = (gradient - along) * (inverse * scale).reshape(sizes)

@@ -89,12 +89,14 @@ def _kernel_gradient_by_images(padded, gradient):
     # Pixels and channels of a row are one axis, so that the processor's vectors are full. Images
     # that are read at once, one of each lane, share cores or devices among them.
     lanes = _count_lanes(b, (padded.size + gradient.size) // b * dtype.itemsize)
-    padded = padded.reshape(lanes, b // lanes, padded.shape[1], -1)
-    gradient = gradient.reshape(lanes, b // lanes, rows, -1)
     together = next(n for n in range(min(rows, ROWS), 0, -1) if rows % n == 0)
 
     def add_images(sums, place):
-        of_maps, of_rows = (a[:, place].astype(dtype) for a in (padded, gradient))
+        # Reshaped in here: before the loop XLA would compute the padded maps once more for it.
+        of_maps, of_rows = (
+            a.reshape(lanes, b // lanes, a.shape[1], -1)[:, place].astype(dtype)
+            for a in (padded, gradient)
+        )
 
         def add_tap(total, i, j):
             for row in range(together):

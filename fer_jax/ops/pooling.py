@@ -113,14 +113,15 @@ def _pool_forward(x):
 
 
 def _pool_backward(chosen, gradient):
-    place = jnp.arange(4, dtype=jnp.int8).reshape(1, 1, 2, 1, 2, 1)
-    spread = jnp.where(
-        chosen[:, :, None, :, None, :] == place,
-        gradient[:, :, None, :, None, :],
-        jnp.zeros((), gradient.dtype),
-    )
-    b, h, _, w, _, c = spread.shape
-    return (spread.reshape(b, 2 * h, 2 * w, c),)
+    b, h, w, c = gradient.shape
+    place = np.arange(4, dtype=np.int8).reshape(2, 2)
+    place = jnp.asarray(np.tile(place, (h, w))[None, :, :, None])
+
+    def spread(a):
+        tiles = jnp.broadcast_to(a[:, :, None, :, None, :], (b, h, 2, w, 2, c))
+        return tiles.reshape(b, 2 * h, 2 * w, c)
+
+    return (jnp.where(spread(chosen) == place, spread(gradient), jnp.zeros((), gradient.dtype)),)
 
 
 _pool.defvjp(_pool_forward, _pool_backward)

@@ -25,8 +25,9 @@ def every_matrix(monkeypatch):
     monkeypatch.setattr(dense, "ENTRIES", 1)
 
 
-def test_value_and_gradients_are_xlas_to_rounding(every_matrix):
-    arrays = draw(5)
+@pytest.mark.parametrize("rows", [5, dense.ROWS])
+def test_value_and_gradients_are_xlas_to_rounding(rows, every_matrix):
+    arrays = draw(rows)
     mine = jax.jit(lambda *a: with_gradients(dense.dot_general, *a))(*arrays)
     for a, b in zip(mine, with_gradients(jax.lax.dot_general, *arrays), strict=True):
         # Sums of up to 40 products of order one.
@@ -43,13 +44,15 @@ def test_under_vmap_it_is_each_ones(every_matrix):
 
 @pytest.mark.parametrize(
     ("rows", "dtype", "taken"),
-    [(dense.ROWS - 1, jnp.float32, True), (dense.ROWS, jnp.float32, False),
-     (2, jnp.bfloat16, False)],
+    [(dense.ROWS - 1, jnp.float32, (True, True)), (dense.ROWS, jnp.float32, (False, True)),
+     (dense.GRADIENT_ROWS + 1, jnp.float32, (False, False)), (2, jnp.bfloat16, (False, False))],
 )
 def test_it_is_for_few_rows_in_single_precision(rows, dtype, taken, every_matrix):
-    x, kernel, _ = draw(rows, dtype)
-    program = jax.make_jaxpr(lambda *a: dense.dot_general(*a, dense.MATRICES))(x, kernel)
-    assert ("platform_index" in str(program)) is taken
+    x, kernel, weights = draw(rows, dtype)
+    value = jax.make_jaxpr(lambda *a: dense.dot_general(*a, dense.MATRICES))(x, kernel)
+    _, pull = jax.vjp(lambda x: dense.dot_general(x, kernel, dense.MATRICES), x)
+    gradient = jax.make_jaxpr(pull)(weights)
+    assert tuple("platform_index" in str(program) for program in (value, gradient)) == taken
 
 
 def test_small_matrices_are_left_to_xla():
