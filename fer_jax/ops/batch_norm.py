@@ -13,7 +13,7 @@ def batch_norm(
 
     Values, mean and variance are those of `flax.linen.BatchNorm` in training. The gradients are
     Ioffe and Szegedy's closed form, of two sums and one pass over the maps, where those that JAX
-    derives take two passes more: on a CPU core .6 of the time, with a ReLU behind it.
+    derives take two passes more.
 
     Args:
       x: maps `[..., c]`.

@@ -20,7 +20,8 @@ def dot_general(
     multiplies, which takes longer than the product with few rows: 50 instead of 33 ms for 16 rows
     of 9216 and 4096 outputs. With x transposed in memory XLA multiplies by itself. The gradient of
     x is a product with the matrix before the other, which is read as it lies: 14 ms are 7 then, on
-    two cores. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse mode alone.
+    two cores. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse
+    mode alone.
 
     Args:
       x: `[b, inputs]`, or of any other shape, which is left to XLA.
