@@ -1,13 +1,13 @@
 """Settings of the process that make the host quicker: memory it keeps, programs it remembers."""
 
 import ctypes
+import importlib.metadata
 import importlib.util
 import os
 import sys
 from pathlib import Path
 
 import jax
-import jaxlib
 
 # glibc's mallopt options.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
@@ -59,7 +59,7 @@ def convolve_on_all_cores() -> None:
     kinds, threads = "--xla_cpu_experimental_ynn_fusion_type", "--xla_cpu_multi_thread_eigen=false"
     given = os.environ.get("XLA_FLAGS", "")
     several = len(os.sched_getaffinity(0)) > 1 if sys.platform == "linux" else os.cpu_count() > 1
-    known = jaxlib.__version__.startswith(YNNPACK_VERSIONS)
+    known = importlib.metadata.version("jaxlib").startswith(YNNPACK_VERSIONS)
     if known and several and kinds not in given and threads not in given:
         without = f"{kinds}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
         os.environ["XLA_FLAGS"] = f"{given} {without}".strip()
