@@ -14,6 +14,8 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 # The versions of jaxlib that are known to have XLA's flag for YNNPACK: a flag that XLA does not
 # know ends the process.
 YNNPACK_VERSIONS = ("0.9.", "0.10.")
+# Programs that compile faster than this are not worth a file.
+KEPT_FROM_SECONDS = 0.1
 
 
 def prepare_process() -> None:
@@ -70,3 +72,5 @@ def cache_programs() -> None:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = os.environ.get("FER_JAX_CACHE") or Path(home) / "fer_jax"
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    # By default what takes less than a second to compile is not kept: most of a small run.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", KEPT_FROM_SECONDS)

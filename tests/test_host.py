@@ -30,12 +30,16 @@ def test_compiled_programs_are_kept_where_the_user_says(monkeypatch, variables, 
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    before = jax.config.jax_compilation_cache_dir
+    names = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    before = {name: getattr(jax.config, name) for name in names}
     try:
         host.cache_programs()
         assert jax.config.jax_compilation_cache_dir == expected
+        # The quickstart's step takes less than a second to compile, JAX's own limit.
+        assert jax.config.jax_persistent_cache_min_compile_time_secs < 0.5
     finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+        for name, value in before.items():
+            jax.config.update(name, value)
 
 
 def test_the_users_own_xla_flags_win(monkeypatch):
