@@ -111,9 +111,21 @@ class MetricsLog:
                 self.board.add_scalar(name, value, row["epoch"])
 
     def close(self) -> None:
-        """Let TensorBoard's own thread write what it still holds."""
-        if self.board:
-            self.board.close()
+        """Let TensorBoard's own thread write what it still holds, and end it.
+
+        Raises:
+          OSError: there is no room for it.
+        """
+        if not self.board:
+            return
+        try:
+            with files.naming(Path(self.workdir) / "tensorboard"):
+                self.board.close()
+        except OSError:
+            # The thread goes on then, and would break off with a traceback at the process's end;
+            # an event that is a plain object ends it.
+            self.board.file_writer.event_writer.add_event(object())
+            raise
 
 
 def read_metrics(workdir: Path) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """What a run says while it trains, and files that no reader sees half of."""
 
+import errno
 import io
 import json
 import logging
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -113,3 +115,25 @@ def test_tensorboard_gets_the_numbers_if_it_is_installed(tmp_path, caplog):
     (file,) = (tmp_path / "tensorboard").iterdir()
     held = file.read_bytes()
     assert b"validation_accuracy" in held and b"alarms" not in held
+
+
+def test_tensorboards_thread_ends_also_on_a_full_disk(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    before = set(threading.enumerate())
+    log = writers.MetricsLog(tmp_path, keep_epochs=0)
+    log.append({"epoch": 1, "loss": 2.0})
+    (thread,) = set(threading.enumerate()) - before - feeding()
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(log.board.file_writer.event_writer, "flush", full)
+    with pytest.raises(OSError, match="tensorboard"):
+        log.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def feeding():
+    """Return the threads by which queues of other processes send what they are given."""
+    return {thread for thread in threading.enumerate() if thread.name == "QueueFeederThread"}
