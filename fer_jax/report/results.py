@@ -79,6 +79,12 @@ class Run(NamedTuple):
         tested = rows.get(self.result.get("best_epoch")) or (self.history or [{}])[-1]
         return any("collapse" in _alarm_text(alarm) for alarm in tested.get("alarms") or [])
 
+    @property
+    def views(self) -> str:
+        """Return the views that stand for the run: plain ones, or else what its config has."""
+        held = [e.get("views") or "plain" for e in self.evaluations]
+        return "plain" if "plain" in held or not held else held[0]
+
     def evaluation(
         self,
         distortion: str = "clean",
@@ -87,7 +93,7 @@ class Run(NamedTuple):
         split: str = "test",
         weights: str | None = None,
     ) -> dict[str, Any] | None:
-        """Find one evaluation with plain views (any strength if None), or None.
+        """Find one evaluation by `views` (any strength if None), or None.
 
         It is by the weights that the run is tested with, or else by `weights`: "raw" ones stand
         beside their average.
@@ -96,7 +102,7 @@ class Run(NamedTuple):
             if (
                 e.get("split") == split
                 and e.get("weights") == weights
-                and e.get("views") in (None, "plain")
+                and (e.get("views") or "plain") == self.views
                 and (e.get("distortion") or "clean") == distortion
                 and (strength is None or _same(e.get("strength"), strength))
             ):
@@ -107,8 +113,8 @@ class Run(NamedTuple):
         """List the evaluations under one distortion by rising strength, clean first as 0."""
         found = {}
         for e in self.evaluations:
-            plain = e.get("views") in (None, "plain") and not e.get("weights")
-            if e.get("split") == split and plain:
+            shown = (e.get("views") or "plain") == self.views and not e.get("weights")
+            if e.get("split") == split and shown:
                 if (e.get("distortion") or "clean") == "clean":
                     found[0.0] = e | {"strength": 0.0}
                 elif e["distortion"] == distortion and e.get("strength") is not None:

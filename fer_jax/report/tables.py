@@ -86,7 +86,7 @@ def _li_notes(study: Study, run: Run | None) -> tuple[str, ...]:
         return ("Not run here.",)
     if not run.finished:
         return ("Not finished: no results yet.",)
-    notes = [f"Distorted: {distortion_text(study.distortion)}."]
+    notes = list(_how(study, [run]))
     if run.collapsed:
         notes.append("Collapsed: it gives (nearly) every clean face the same emotion.")
     return tuple(notes)
@@ -125,8 +125,17 @@ def classifiers(study: Study) -> Table | None:
             "change, points",
         ),
         rows=rows,
-        notes=(f"Distorted: {distortion_text(study.distortion)}.",),
+        notes=_how(study, study.classifiers),
     )
+
+
+def _how(study: Study, runs: list[Run]) -> tuple[str, ...]:
+    """Say how the faces of a table were distorted, and which networks saw more than one view."""
+    notes = [f"Distorted: {distortion_text(study.distortion)}."]
+    for views in sorted({run.views for run in runs} - {"plain"}):
+        labels = ", ".join(run.label for run in runs if run.views == views)
+        notes.append(f"By {views} views, averaged: {labels}.")
+    return tuple(notes)
 
 
 def ours_only(study: Study) -> Table | None:
@@ -154,7 +163,7 @@ def _by_input(title: str, runs: list[Run], study: Study) -> Table:
         title=title,
         columns=("network", "test images", f"loss, {ours}", f"accuracy, {ours}", "95 % interval"),
         rows=rows,
-        notes=(f"Distorted: {distortion_text(study.distortion)}.",),
+        notes=_how(study, runs),
     )
 
 

@@ -72,6 +72,21 @@ def test_li_tables_set_the_paper_beside_the_results(tmp_path, kind, place):
         assert row[5] == "{:.1f}–{:.1f}".format(*ends)
 
 
+def test_a_run_evaluated_by_several_views_alone_has_its_numbers_and_says_so(tmp_path):
+    found = write_run(tmp_path / "vgg", "vgg", dataset="fer2013")
+    plain = tables.accuracies(read_study(tmp_path / "vgg"))
+    for entry in found["evaluations"]:
+        entry["views"] = "flip"
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    flipped = tables.accuracies(read_study(tmp_path / "vgg"))
+    assert flipped.rows == plain.rows and "%" in flipped.rows[0][3]
+    assert flipped.notes == (*plain.notes, "By flip views, averaged: Plain VGG.")
+    # Where there are plain ones, they stand for the run.
+    found["evaluations"] += [entry | {"views": None} for entry in found["evaluations"]]
+    (tmp_path / "vgg" / "results.json").write_text(json.dumps(found))
+    assert tables.accuracies(read_study(tmp_path / "vgg")).notes == plain.notes
+
+
 def test_a_collapsed_run_is_marked_in_its_table_and_no_other(tmp_path):
     write_study(tmp_path / "s", ("vgg", "A", "B"))
     marked = [
