@@ -11,8 +11,8 @@ import jax
 
 # glibc's mallopt options.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-# The versions of jaxlib that are known to have XLA's flag for YNNPACK: a flag that XLA does not
-# know ends the process.
+# The versions of jaxlib whose YNNPACK leaves cores idle; in 0.12 it is as quick as Eigen. All of them
+# know the flag: one that XLA does not know ends the process.
 YNNPACK_VERSIONS = ("0.9.", "0.10.")
 # Programs that compile faster than this are not worth a file.
 KEPT_FROM_SECONDS = 0.1
@@ -56,7 +56,8 @@ def compile_quickly() -> None:
 def convolve_on_all_cores() -> None:
     """Leave XLA's CPU convolutions to Eigen, unless XLA_FLAGS says otherwise or there is one core.
 
-    YNNPACK, which has them by default, is as quick on one core but leaves the others idle.
+    YNNPACK, which has them by default, is as quick on one core but leaves the others idle in some
+    versions.
     """
     kinds, threads = "--xla_cpu_experimental_ynn_fusion_type", "--xla_cpu_multi_thread_eigen=false"
     given = os.environ.get("XLA_FLAGS", "")
