@@ -11,7 +11,7 @@ import jax
 
 # glibc's mallopt options.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-# The versions of jaxlib whose YNNPACK leaves cores idle; in 0.12 it is as quick as Eigen. All of them
+# The versions of jaxlib whose YNNPACK leaves cores idle; in 0.12 it is as quick as Eigen. All these
 # know the flag: one that XLA does not know ends the process.
 YNNPACK_VERSIONS = ("0.9.", "0.10.")
 # Programs that compile faster than this are not worth a file.
