@@ -48,8 +48,7 @@ def compile_quickly() -> None:
     """
     level = "--xla_backend_optimization_level"
     given = os.environ.get("XLA_FLAGS", "")
-    accelerated = importlib.util.find_spec("jax_plugins") or importlib.util.find_spec("libtpu")
-    if level not in given and not accelerated:
+    if level not in given and not _is_accelerated():
         os.environ["XLA_FLAGS"] = f"{given} {level}=2".strip()
 
 
@@ -63,9 +62,15 @@ def convolve_on_all_cores() -> None:
     given = os.environ.get("XLA_FLAGS", "")
     several = len(os.sched_getaffinity(0)) > 1 if sys.platform == "linux" else os.cpu_count() > 1
     known = importlib.metadata.version("jaxlib").startswith(YNNPACK_VERSIONS)
-    if known and several and kinds not in given and threads not in given:
+    wanted = known and several and not _is_accelerated()
+    if wanted and kinds not in given and threads not in given:
         without = f"{kinds}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
         os.environ["XLA_FLAGS"] = f"{given} {without}".strip()
+
+
+def _is_accelerated() -> bool:
+    """Tell whether XLA has a plugin, which reads the same flags and may know others."""
+    return any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
 
 
 def cache_programs() -> None:

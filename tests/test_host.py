@@ -54,16 +54,19 @@ def test_the_users_own_xla_flags_win(monkeypatch):
     ]
 
 
-def test_accelerators_keep_xlas_own_level(monkeypatch):
+def test_accelerators_keep_xlas_own_flags(monkeypatch):
     monkeypatch.setattr(host.importlib.util, "find_spec", lambda name: name == "jax_plugins")
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     host.compile_quickly()
+    host.convolve_on_all_cores()
     assert "XLA_FLAGS" not in os.environ
 
 
 def test_convolutions_are_left_to_eigen_where_there_are_cores_to_share_them(monkeypatch):
     flag = "--xla_cpu_experimental_ynn_fusion_type"
     without = f"{flag}=-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"
+
+    monkeypatch.setattr(host.importlib.util, "find_spec", lambda name: None)  # no accelerator
 
     def flags(given="", *, cores=(0, 1), version="0.10.2"):
         monkeypatch.setenv("XLA_FLAGS", given)

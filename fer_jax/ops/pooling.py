@@ -121,6 +121,7 @@ def _pool_backward(chosen, gradient):
         tiles = jnp.broadcast_to(a[:, :, None, :, None, :], (b, h, 2, w, 2, c))
         return tiles.reshape(b, 2 * h, 2 * w, c)
 
+    # Chosen after the reshape: before it XLA computes all this once for each shape it is read in.
     return (jnp.where(spread(chosen) == place, spread(gradient), jnp.zeros((), gradient.dtype)),)
 
 
