@@ -5,9 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-# From so many rows on XLA's own product is quicker, though it copies the matrix first, and up to so
-# many its gradient was measured; in a small matrix that copy is nothing.
-ROWS, GRADIENT_ROWS, ENTRIES = 48, 64, 1 << 20
+from fer_jax.ops.backend import by_backend, keep
+
+# With more rows XLA's own product is quicker, though it copies the matrix first; in a small matrix
+# that copy is nothing.
+ROWS, ENTRIES = 64, 1 << 20
 MATRICES = (((1,), (0,)), ((), ()))
 
 
@@ -17,10 +19,9 @@ def dot_general(
     """Multiply as `jax.lax.dot_general` does; equal but for the order of a sum.
 
     On a CPU XLA's library of kernels copies the matrix into an order of its own before it
-    multiplies, which takes longer than the product with few rows: 50 instead of 33 ms for 16 rows
-    of 9216 and 4096 outputs. With x transposed in memory XLA multiplies by itself. The gradient of
-    x is a product with the matrix before the other, which is read as it lies: 14 ms are 7 then, on
-    two cores. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse
+    multiplies, which takes longer than the product with few rows: 20 instead of 13 ms for 16 rows
+    of 9216 and 4096 outputs, on two cores. With x transposed in memory XLA multiplies by itself. The gradient of
+    x is a product with the matrix before the other, which is read as it lies: 14 ms are 7 then. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse
     mode alone.
 
     Args:
@@ -30,7 +31,7 @@ def dot_general(
     """
     # A program for any batch, as an exported one, has no number of rows to go by.
     known = x.ndim == kernel.ndim == 2 and isinstance(x.shape[0], int)
-    few = known and x.shape[0] <= GRADIENT_ROWS and kernel.size >= ENTRIES
+    few = known and x.shape[0] <= ROWS and kernel.size >= ENTRIES
     single = x.dtype == kernel.dtype == jnp.float32
     if not (few and single) or dimension_numbers != MATRICES:
         return jax.lax.dot_general(x, kernel, dimension_numbers, **options)
@@ -39,15 +40,12 @@ def dot_general(
 
 @jax.custom_vjp
 def _few_rows(x, kernel):
-    if x.shape[0] >= ROWS:
-        return jnp.dot(x, kernel)
-    return jax.lax.platform_dependent(x, kernel, cpu=_transposed, default=jnp.dot)
+    return by_backend(x, kernel, cpu=_transposed, default=jnp.dot)
 
 
 def _transposed(x, kernel):
-    # Without the barrier XLA would fold the transposition back into the product.
-    across = jax.lax.optimization_barrier(x.T)
-    return jax.lax.dot_general(across, kernel, (((0,), (0,)), ((), ())))
+    # Kept, for else XLA folds the transposition back into the product.
+    return jax.lax.dot_general(keep(x.T), kernel, (((0,), (0,)), ((), ())))
 
 
 def _forward(x, kernel):
@@ -56,14 +54,15 @@ def _forward(x, kernel):
 
 def _backward(saved, gradient):
     x, kernel = saved
-    for_x = jax.lax.platform_dependent(gradient, kernel, cpu=_matrix_first, default=_plain_gradient)
+    for_x = by_backend(gradient, kernel, cpu=_matrix_first, default=_plain_gradient)
+    # After for_x has read the matrix: an update in its place then needs no copy of it.
+    for_x, gradient = keep((for_x, gradient))
     return for_x, jnp.dot(x.T, gradient)
 
 
 def _matrix_first(gradient, kernel):
-    # Without the barriers XLA would exchange the two again.
-    across = jax.lax.optimization_barrier(gradient.T)
-    return jax.lax.optimization_barrier(jnp.dot(kernel, across)).T
+    # Else XLA would exchange the two again.
+    return keep(jnp.dot(kernel, keep(gradient.T))).T
 
 
 def _plain_gradient(gradient, kernel):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.ops import shifting
+from fer_jax.ops.backend import by_backend, keep
 
 # The most rows of a map whose products are added up in one expression; XLA then reads them from the
 # cache once and compiles in half a second.
@@ -43,7 +44,7 @@ def _depthwise(x, kernel):
 
 
 def _forward(x, kernel):
-    padded = shifting.pad_for_taps(x, *kernel.shape[:2])
+    padded = keep(shifting.pad_for_taps(x, *kernel.shape[:2]))
     # Padded maps are kept: they are there, and the kernel's gradient reads them so.
     return _sum_taps(padded, kernel), (padded, kernel)
 
@@ -54,8 +55,8 @@ def _backward(saved, gradient):
     # With as many taps after its middle as the kernel has before, so odd.
     odd = ((0, 1 - height % 2), (0, 1 - width % 2), (0, 0), (0, 0))
     flipped = jnp.pad(kernel[::-1, ::-1], odd)
-    for_x = _sum_taps(shifting.pad_for_taps(gradient, *flipped.shape[:2]), flipped)
-    for_kernel = jax.lax.platform_dependent(
+    for_x = _sum_taps(keep(shifting.pad_for_taps(gradient, *flipped.shape[:2])), flipped)
+    for_kernel = by_backend(
         padded, gradient, cpu=_kernel_gradient_by_images, default=_kernel_gradient
     )
     return for_x, for_kernel.reshape(kernel.shape).astype(kernel.dtype)

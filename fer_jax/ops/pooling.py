@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fer_jax.ops.backend import keep
+
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
     """Take the maximum of each 2x2 window, stride 2: [b, h, w, c] -> [b, h // 2, w // 2, c].
@@ -96,10 +98,16 @@ def lip_pool(
 # reads the choice the forward pass made.
 @jax.custom_vjp
 def _pool(x):
-    return _pool_forward(x)[0]
+    return _choose(x)[0]
 
 
 def _pool_forward(x):
+    # The gradient would compute both again, and what is cheap before them: a thin convolution, a
+    # BatchNorm.
+    return keep(_choose(x))
+
+
+def _choose(x):
     top_left, top_right = x[:, ::2, ::2, :], x[:, ::2, 1::2, :]
     bottom_left, bottom_right = x[:, 1::2, ::2, :], x[:, 1::2, 1::2, :]
     top = jnp.maximum(top_left, top_right)

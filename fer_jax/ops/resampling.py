@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fer_jax.ops.convolution import conv
 
@@ -27,10 +26,8 @@ def upsample_2x_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
         raise ValueError(f"kernel is {list(kernel.shape)}; expected [3, 3, inputs, outputs]")
     b, h, w, inputs = x.shape
     outputs = kernel.shape[-1]
-    tap_to_source = jnp.asarray(_TAP_TO_SOURCE, kernel.dtype)
-    folded = jnp.einsum(
-        "pak,qbl,klio->abipqo", tap_to_source, tap_to_source, kernel, precision="highest"
-    )
+    # By rows [2, 3, 3, i, o], then by columns [2, 3, 2, 3, i, o].
+    folded = _fold(jnp.moveaxis(_fold(kernel), 2, 0)).transpose(3, 1, 4, 2, 0, 5)
     phases = conv(
         x, folded.reshape(3, 3, inputs, 4 * outputs), (1, 1), "SAME",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -39,11 +36,13 @@ def upsample_2x_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return grid.reshape(b, 2 * h, 2 * w, outputs)
 
 
-# [phase, source offset + 1, tap]: the even output pixel sees the source pixel before it with its
-# first tap and its own with the other two; the odd one mirrors this.
-_TAP_TO_SOURCE = np.array(
-    [
-        [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
-        [[0, 0, 0], [1, 1, 0], [0, 0, 1]],
-    ]
-)
+def _fold(kernel):
+    """Give by phase and source offset [2, 3, ...] what the taps [3, ...] along an axis sum to.
+
+    The even output pixel sees the source pixel before it with its first tap and its own with the
+    other two; the odd one mirrors this.
+    """
+    first, middle, last = kernel
+    nothing = jnp.zeros_like(first)
+    even, odd = (first, middle + last, nothing), (nothing, first + middle, last)
+    return jnp.stack([jnp.stack(even), jnp.stack(odd)])
