@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fer_jax.ops.backend import keep
 from fer_jax.ops.shifting import pad
 
 # Sides of a tile of outputs, by the kernel's side. Larger ones have fewer products yet, and the
@@ -70,7 +71,7 @@ def _count_tiles(x, tile):
 
 def _forward(x, kernel):
     form = _transforms(choose_tile(x, taps=len(kernel)), len(kernel))
-    inputs, kernels = _cut(x, form), _transform_kernel(kernel, form)
+    inputs, kernels = _cut(keep(x), form), _transform_kernel(kernel, form)
     products = [
         [_product(part, matrix) for part, matrix in zip(*row, strict=True)]
         for row in zip(inputs, kernels, strict=True)
@@ -88,7 +89,7 @@ def _backward(saved, gradient):
     inputs, kernels, (x, kernel) = saved
     taps = kernel.shape[1]
     form = _transforms(len(inputs) - taps + 1, taps)
-    gradients = _spread(gradient, form)
+    gradients = _spread(keep(gradient), form)
     of_kernels = [
         [jnp.dot(_flat(part).T, _flat(of_part)) for part, of_part in zip(*row, strict=True)]
         for row in zip(inputs, gradients, strict=True)
