@@ -19,7 +19,7 @@ TILES = {3: (4, 3), 5: (3,)}
 POINTS = (0, 1, -1, 2, Fraction(-1, 2), -2)
 # With fewer channels, or tiles in a batch, those sums cost more than is saved
 # (benchmarks/NOTES.md).
-CHANNELS, PAIRS, BATCH_TILES = 64, 64 * 128, 64
+CHANNELS, BATCH_TILES = 64, 64
 
 
 @jax.custom_vjp
@@ -49,7 +49,7 @@ def pays(x: jax.Array, kernel: jax.Array) -> bool:
     tiles = x.shape[0] * _count_tiles(x, choose_tile(x, taps=height))
     # Half precision has no bits to lose to the transforms.
     single = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
-    wide = min(inputs, outputs) >= CHANNELS and inputs * outputs >= PAIRS
+    wide = min(inputs, outputs) >= CHANNELS
     return single and wide and tiles >= BATCH_TILES
 
 
@@ -145,18 +145,15 @@ def _transforms(tile: int, taps: int) -> _Form:
 
 def _transform_kernel(kernel, form):
     """Give G g G^T of each pair of channels: n lists of n arrays `[c, outputs]`."""
-    n = len(form.from_kernel)
-    both = np.kron(form.from_kernel, form.from_kernel).astype(kernel.dtype)
-    every = jnp.dot(both, kernel.reshape(form.taps**2, -1)).reshape(n, n, *kernel.shape[2:])
-    return [[every[i, j] for j in range(n)] for i in range(n)]
+    rows = keep(_combine(form.from_kernel, list(kernel)))
+    return [_combine(form.from_kernel, list(row)) for row in rows]
 
 
 def _kernel_gradient(of_kernels, form):
     """Give the kernel's gradient `[r, r, c, outputs]`: `_transform_kernel` transposed."""
-    both = np.kron(form.from_kernel, form.from_kernel).astype(of_kernels[0][0].dtype)
-    every = jnp.stack([one for row in of_kernels for one in row])
-    shape = (form.taps, form.taps, *every.shape[1:])
-    return jnp.dot(both.T, every.reshape(len(both), -1)).reshape(shape)
+    rows = keep([_combine(form.from_kernel.T, row) for row in of_kernels])
+    columns = [_combine(form.from_kernel.T, column) for column in zip(*rows, strict=True)]
+    return jnp.stack([jnp.stack(row) for row in zip(*columns, strict=True)])
 
 
 def _cut(x, form):
