@@ -30,11 +30,11 @@ def conv(
     """Convolve as `jax.lax.conv_general_dilated` does, in forms that are quick on a CPU.
 
     On a CPU wide 3x3 and 5x5 convolutions of float32 go by Winograd's filtering
-    (`ops/winograd.py`), small ones of a grey picture by their taps, the gradients of other kernels
-    are summed over groups of few images, and that of a picture's strided one is a dense one's;
-    everywhere a 1x1 convolution is a matrix product. All are equal but for rounding, and all else
-    is XLA's to the last bit. For the attribute `conv_general_dilated` of `nn.Conv`. It can be
-    differentiated in reverse mode alone.
+    (`ops/winograd.py`), small ones of a grey picture by their taps, those to few outputs by a
+    product, the gradients of other kernels are summed over groups of few images, and that of a
+    picture's strided one is a dense one's; everywhere a 1x1 convolution is a matrix product. All
+    are equal but for rounding, and all else is XLA's to the last bit. For the attribute
+    `conv_general_dilated` of `nn.Conv`. It can be differentiated in reverse mode alone.
 
     Args:
       x: maps `[b, h, w, c]`.
@@ -55,6 +55,9 @@ def conv(
     same = dense and simple and _keeps_size(padding, kernel)
     if same and winograd.pays(x, kernel):
         return by_backend(x, kernel, cpu=winograd.convolve, default=plain)
+    if same and _is_narrow(kernel):
+        gradient = partial(_gradient_by_product, kernel.shape)
+        return _differentiable(plain, _by_product, gradient)(x, kernel)
     if dense:
         thin = same and _is_thin(kernel)
         return _differentiable(plain, _by_taps if thin else plain, _sum_over_groups)(x, kernel)
@@ -115,6 +118,38 @@ def _by_taps(x, kernel):
         seen[..., c, None] * kernel[i, j, c].reshape(1, 1, 1, -1)
         for i, j, seen in shifting.taps(padded, height, width) for c in range(inputs)
     )
+
+
+def _is_narrow(kernel) -> bool:
+    """Tell whether an odd kernel is for some channels and few outputs.
+
+    There XLA's convolution leaves most of a vector empty: 1.7 instead of 1.3 ms for 16 channels to
+    4 at 24x24, batch 64 (two cores).
+    """
+    height, width, inputs, outputs = kernel.shape
+    return inputs > PICTURE >= outputs and height % 2 == width % 2 == 1
+
+
+def _by_product(x, kernel):
+    """Convolve, "SAME", by one product for all taps, whose results are shifted and summed."""
+    height, width, inputs, outputs = kernel.shape
+    products = jnp.dot(x.reshape(-1, inputs), kernel.transpose(2, 0, 1, 3).reshape(inputs, -1))
+    padded = shifting.pad_for_taps(products.reshape(*x.shape[:3], -1), height, width)
+    return sum(
+        seen[..., tap * outputs : (tap + 1) * outputs]
+        for tap, (_, _, seen) in enumerate(shifting.taps(padded, height, width))
+    )
+
+
+def _gradient_by_product(shape, whole, x, gradient):
+    """Give the kernel's gradient as one product of maps and shifted gradients."""
+    del whole
+    height, width, inputs, outputs = shape
+    padded = shifting.pad_for_taps(gradient, height, width)
+    shifted = jnp.concatenate([seen for *_, seen in shifting.taps(padded, height, width)], -1)
+    found = jnp.dot(x.reshape(-1, inputs).T, shifted.reshape(-1, height * width * outputs))
+    # A tap of the gradient's meets the opposite tap of the maps'.
+    return found.reshape(inputs, height, width, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
 
 
 def _keeps_size(padding, kernel) -> bool:

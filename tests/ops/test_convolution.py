@@ -67,6 +67,36 @@ def test_conv_of_a_picture_by_its_taps_is_xlas_to_rounding(inputs, outputs, size
     assert ("platform_index" in program) is taken
 
 
+@pytest.mark.parametrize(
+    ("size", "outputs", "taken"),
+    [((3, 3), 4, True), ((5, 3), 1, True), ((2, 3), 4, False), ((3, 3), 5, False)],
+)
+def test_conv_to_few_outputs_by_a_product_is_xlas_to_rounding(size, outputs, taken, monkeypatch):
+    generator = np.random.default_rng(0)
+    x, kernel, weights = (
+        jnp.asarray(generator.normal(size=shape), jnp.float32)
+        for shape in ((2, 9, 8, 6), (*size, 6, outputs), (2, 9, 8, outputs))
+    )
+    calls = []
+    by_product = convolution._by_product
+    monkeypatch.setattr(
+        convolution, "_by_product", lambda *a: calls.append(1) or by_product(*a)
+    )
+
+    def everything(function):
+        convolve = lambda *a: function(*a, (1, 1), "SAME", dimension_numbers=DIMENSIONS)  # noqa: E731
+        value, pull = jax.vjp(convolve, x, kernel)
+        return value, *pull(weights)
+
+    mine, theirs = (
+        jax.jit(lambda f=f: everything(f))() for f in (conv, jax.lax.conv_general_dilated)
+    )
+    for a, b in zip(mine, theirs, strict=True):
+        # Sums of up to 2 * 72 products of order one, in another order.
+        np.testing.assert_allclose(a, b, atol=3e-5)
+    assert bool(calls) is taken
+
+
 def test_conv_sums_over_groups_of_what_fits(small_groups):
     def convolutions(batch):
         text = str(jax.make_jaxpr(lambda: gradients_of(conv, 3, (1, 1), "SAME", batch=batch))())
