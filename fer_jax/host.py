@@ -34,11 +34,25 @@ def keep_freed_memory() -> bool:
     device run in the thread that calls them.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+    if not _has_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
     options = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 64 << 20}
     return all(mallopt(option, value) == 1 for option, value in options.items())
+
+
+def release_freed_memory() -> None:
+    """Give back to the system what `keep_freed_memory` holds: between epochs, before a checkpoint.
+
+    Each thread's freed memory serves that thread alone: what compiling, steps and checkpoints have
+    left would else add up.
+    """
+    if _has_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _has_glibc() -> bool:
+    return sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 
 
 def compile_quickly() -> None:

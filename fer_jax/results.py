@@ -11,7 +11,9 @@ from absl import logging
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, metrics, predictions, processes, provenance, samples, writers
+from fer_jax import (
+    checkpoint, host, metrics, predictions, processes, provenance, samples, writers,
+)
 from fer_jax.alarms import condense
 from fer_jax.checkpoint import Saved
 from fer_jax.configuring import config_hash, differences, from_json, to_json
@@ -263,6 +265,7 @@ def evaluate_once(
 
     The metrics carry `alarms`, what is wrong with them by their own numbers.
     """
+    host.release_freed_memory()
     # Each view is an example to the network, so that ten take no more memory than one.
     batch_size = max(1, config.evaluation.batch_size // VIEWS[entry["views"]].count)
     confusion, probabilities = evaluate(

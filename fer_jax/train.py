@@ -16,7 +16,9 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from fer_jax import checkpoint, epochs, metrics, models, processes, results, signals, writers
+from fer_jax import (
+    checkpoint, epochs, host, metrics, models, processes, results, signals, writers,
+)
 from fer_jax.alarms import Watch, find_alarms
 from fer_jax.averaging import averaged
 from fer_jax.checkpoint import Saved
@@ -231,7 +233,9 @@ def fit(run: Run, checkpointer: Any) -> Saved:
                 )
             images = (int(saved.state.step) - step) * config.batch_size
             seconds = time.monotonic() - began
+            host.release_freed_memory()
             row, saved = close_epoch(run, saved, watch, judge)
+            host.release_freed_memory()
             row |= {"images_per_second": images / seconds, "seconds": time.monotonic() - began}
             log.append(row)
             display.line(writers.epoch_line(title, row, epochs=config.epochs))
