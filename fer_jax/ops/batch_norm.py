@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+
 from fer_jax.ops.backend import keep
 
 
@@ -55,6 +56,7 @@ def _backward(epsilon, saved, gradients):
     n = x.size // x.shape[-1]
     along = (of_bias / n).reshape(sizes) + centred * (inverse * of_scale / n).reshape(sizes)
     of_x = (gradient - along) * (inverse * scale).reshape(sizes)
+    # Convolutions read it in several shapes.
     return keep(of_x.astype(x.dtype)), of_scale.astype(scale.dtype), of_bias.astype(scale.dtype)
 
 

@@ -20,8 +20,9 @@ def dot_general(
 
     On a CPU XLA's library of kernels copies the matrix into an order of its own before it
     multiplies, which takes longer than the product with few rows: 20 instead of 13 ms for 16 rows
-    of 9216 and 4096 outputs, on two cores. With x transposed in memory XLA multiplies by itself. The gradient of
-    x is a product with the matrix before the other, which is read as it lies: 14 ms are 7 then. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse
+    of 9216 and 4096 outputs, on two cores. With x transposed in memory XLA multiplies by itself.
+    The gradient of x is a product with the matrix before the other, which is read as it lies: 14 ms
+    are 7 then. For the attribute `dot_general` of `nn.Dense`. It can be differentiated in reverse
     mode alone.
 
     Args:

@@ -84,8 +84,9 @@ def test_conv_to_few_outputs_by_a_product_is_xlas_to_rounding(size, outputs, tak
     )
 
     def everything(function):
-        convolve = lambda *a: function(*a, (1, 1), "SAME", dimension_numbers=DIMENSIONS)  # noqa: E731
-        value, pull = jax.vjp(convolve, x, kernel)
+        value, pull = jax.vjp(
+            lambda *a: function(*a, (1, 1), "SAME", dimension_numbers=DIMENSIONS), x, kernel
+        )
         return value, *pull(weights)
 
     mine, theirs = (
