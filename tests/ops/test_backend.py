@@ -12,7 +12,7 @@ on_a_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere 
 
 
 def read_in_two_shapes(function, x):
-    """Sum an array in one shape, and shift it by a row in another."""
+    """Read an array in two shapes: transposed, and moved by a row."""
     y = function(2 * x + 1)
     return y.T + 3, y[1:] * y[:-1]
 
